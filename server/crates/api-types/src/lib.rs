@@ -1,0 +1,1 @@
+//! The shapes that server and browser exchange over our own API.

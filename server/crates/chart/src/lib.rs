@@ -1,0 +1,1 @@
+//! One drawing function for time charts, generic over plotters' backends: browser canvas, PNG and SVG.

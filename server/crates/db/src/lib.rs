@@ -1,0 +1,1 @@
+//! Everything SQL: SQLite and PostgreSQL behind domain verbs.

@@ -1,0 +1,1 @@
+//! StatsD: line parser, name mapping, aggregation state and limits. No sockets, no clock.

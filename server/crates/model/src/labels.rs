@@ -1,0 +1,426 @@
+//! Label sets: what names a series.
+//!
+//! A set is one shared string, cheap to clone and a single allocation: for each label, in order of
+//! name, `length(name) name length(value) value`. A length is written in base 32, lowest digit first,
+//! as ASCII characters from `@`; a digit that is followed by another one is raised by 32. All bytes of
+//! a length are below 0x80, so the whole stays valid UTF-8 and slices need no check but the boundary.
+
+use std::{cmp::Ordering, fmt, sync::Arc};
+
+use xxhash_rust::xxh3::xxh3_128;
+
+/// The label that holds the metric's name.
+pub const METRIC_NAME: &str = "__name__";
+
+/// The identity of a series: XXH3-128 of the packed labels, the same on every node and version.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SeriesId(pub u128);
+
+impl fmt::Debug for SeriesId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:032x}", self.0)
+    }
+}
+
+/// A label set: sorted by name, names unique, no empty value.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Labels(Arc<str>);
+
+impl Default for Labels {
+    fn default() -> Self {
+        Self(Arc::from(""))
+    }
+}
+
+impl Labels {
+    /// The set without labels.
+    pub fn empty() -> Self {
+        Self::default()
+    }
+
+    /// Builds a set from pairs in any order. The last of several equal names wins; pairs with an empty
+    /// value are left out.
+    pub fn from_pairs<N: AsRef<str>, V: AsRef<str>>(
+        pairs: impl IntoIterator<Item = (N, V)>,
+    ) -> Self {
+        let pairs: Vec<(N, V)> = pairs.into_iter().collect();
+        let mut sorted: Vec<(&str, &str)> =
+            pairs.iter().map(|(n, v)| (n.as_ref(), v.as_ref())).collect();
+        sorted.sort_by_key(|(name, _)| *name);
+        let mut unique: Vec<(&str, &str)> = Vec::with_capacity(sorted.len());
+        for pair in sorted {
+            match unique.last_mut() {
+                Some(last) if last.0 == pair.0 => *last = pair,
+                _ => unique.push(pair),
+            }
+        }
+        unique.retain(|(_, value)| !value.is_empty());
+        Self::from_sorted(unique)
+    }
+
+    /// Packs pairs that are sorted by name, unique and without empty values.
+    fn from_sorted<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
+        let mut packed = String::new();
+        for (name, value) in pairs {
+            push_text(&mut packed, name);
+            push_text(&mut packed, value);
+        }
+        Self(packed.into())
+    }
+
+    /// Reads the packed form back, checking every invariant; `None` when it is damaged.
+    pub fn from_packed(packed: &str) -> Option<Self> {
+        let mut rest = packed;
+        let mut last: Option<&str> = None;
+        while !rest.is_empty() {
+            let (name, after_name) = take_text(rest)?;
+            let (value, after_value) = take_text(after_name)?;
+            if value.is_empty() || last.is_some_and(|last| last >= name) {
+                return None;
+            }
+            last = Some(name);
+            rest = after_value;
+        }
+        Some(Self(packed.into()))
+    }
+
+    /// The packed form (see the module's documentation), for storage.
+    pub fn as_packed(&self) -> &str {
+        &self.0
+    }
+
+    /// The identity of the series with these labels.
+    pub fn id(&self) -> SeriesId {
+        SeriesId(xxh3_128(self.0.as_bytes()))
+    }
+
+    /// The fingerprint of Prometheus and Alertmanager: FNV-1a over `name 0xff value 0xff`.
+    ///
+    /// Source: `prometheus/common/model/signature.go`.
+    pub fn fingerprint(&self) -> u64 {
+        let mut hash: u64 = 0xcbf2_9ce4_8422_2325;
+        let mut add = |bytes: &[u8]| {
+            for byte in bytes {
+                hash = (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+            }
+        };
+        for (name, value) in self {
+            add(name.as_bytes());
+            add(&[0xff]);
+            add(value.as_bytes());
+            add(&[0xff]);
+        }
+        hash
+    }
+
+    /// Pairs in order of name.
+    pub fn iter(&self) -> Iter<'_> {
+        Iter { rest: &self.0 }
+    }
+
+    /// The value of a label; `None` when it is not set.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.iter().find(|(n, _)| *n == name).map(|(_, value)| value)
+    }
+
+    /// The value of a label, empty when it is not set: PromQL's view.
+    pub fn value_or_empty(&self, name: &str) -> &str {
+        self.get(name).unwrap_or("")
+    }
+
+    /// The metric's name, when it has one.
+    pub fn metric_name(&self) -> Option<&str> {
+        self.get(METRIC_NAME)
+    }
+
+    /// How many labels the set has.
+    pub fn len(&self) -> usize {
+        self.iter().count()
+    }
+
+    /// Whether there is no label at all.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The same labels without those for which `drop` holds.
+    #[must_use]
+    pub fn without(&self, mut drop: impl FnMut(&str) -> bool) -> Self {
+        if !self.iter().any(|(name, _)| drop(name)) {
+            return self.clone();
+        }
+        Self::from_sorted(self.iter().filter(|(name, _)| !drop(name)))
+    }
+
+    /// The same labels without the metric's name.
+    #[must_use]
+    pub fn without_metric_name(&self) -> Self {
+        self.without(|name| name == METRIC_NAME)
+    }
+
+    /// A builder that starts from these labels.
+    pub fn to_builder(&self) -> LabelsBuilder {
+        LabelsBuilder { pairs: self.iter().map(|(n, v)| (n.into(), v.into())).collect() }
+    }
+}
+
+impl<'a> IntoIterator for &'a Labels {
+    type Item = (&'a str, &'a str);
+    type IntoIter = Iter<'a>;
+
+    fn into_iter(self) -> Iter<'a> {
+        self.iter()
+    }
+}
+
+impl Ord for Labels {
+    /// Order of Prometheus: pair by pair, name before value, the shorter set first.
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.iter().cmp(other.iter())
+    }
+}
+
+impl PartialOrd for Labels {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl fmt::Debug for Labels {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl fmt::Display for Labels {
+    /// PromQL's notation: `name{a="b"}`, with names outside the classic alphabet in quotes.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = self.metric_name();
+        let mut first = true;
+        let mut separator = |f: &mut fmt::Formatter<'_>| {
+            f.write_str(if std::mem::take(&mut first) { "" } else { ", " })
+        };
+        let classic_name = name.filter(|name| is_metric_name(name));
+        if let Some(name) = classic_name {
+            f.write_str(name)?;
+            if self.len() == 1 {
+                return Ok(());
+            }
+        }
+        f.write_str("{")?;
+        if let (Some(name), None) = (name, classic_name) {
+            separator(f)?;
+            write!(f, "{}", Quoted(name))?;
+        }
+        for (label, value) in self.iter().filter(|(label, _)| *label != METRIC_NAME) {
+            separator(f)?;
+            if is_label_name(label) {
+                write!(f, "{label}={}", Quoted(value))?;
+            } else {
+                write!(f, "{}={}", Quoted(label), Quoted(value))?;
+            }
+        }
+        f.write_str("}")
+    }
+}
+
+/// A text in double quotes with Go's escapes, as PromQL writes strings.
+#[derive(Debug, Clone, Copy)]
+pub struct Quoted<'a>(pub &'a str);
+
+impl fmt::Display for Quoted<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        use fmt::Write as _;
+        f.write_char('"')?;
+        for c in self.0.chars() {
+            match c {
+                '"' => f.write_str("\\\"")?,
+                '\\' => f.write_str("\\\\")?,
+                '\n' => f.write_str("\\n")?,
+                '\r' => f.write_str("\\r")?,
+                '\t' => f.write_str("\\t")?,
+                c if (c as u32) < 0x20 || c as u32 == 0x7f => write!(f, "\\x{:02x}", c as u32)?,
+                c => f.write_char(c)?,
+            }
+        }
+        f.write_char('"')
+    }
+}
+
+/// Whether a name is in the classic alphabet of metric names, `[a-zA-Z_:][a-zA-Z0-9_:]*`.
+pub fn is_metric_name(name: &str) -> bool {
+    !name.is_empty()
+        && !name.starts_with(|c: char| c.is_ascii_digit())
+        && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b':')
+}
+
+/// Whether a name is in the classic alphabet of label names, `[a-zA-Z_][a-zA-Z0-9_]*`.
+pub fn is_label_name(name: &str) -> bool {
+    is_metric_name(name) && !name.contains(':')
+}
+
+/// The pairs of a set in order of name.
+#[derive(Debug, Clone)]
+pub struct Iter<'a> {
+    rest: &'a str,
+}
+
+impl<'a> Iterator for Iter<'a> {
+    type Item = (&'a str, &'a str);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        // A set is only ever made by the packing code or checked by `from_packed`, so `None` here is
+        // the end and nothing else.
+        let (name, rest) = take_text(self.rest)?;
+        let (value, rest) = take_text(rest)?;
+        self.rest = rest;
+        Some((name, value))
+    }
+}
+
+/// Changes a set label by label.
+#[derive(Debug, Clone, Default)]
+pub struct LabelsBuilder {
+    pairs: Vec<(Box<str>, Box<str>)>,
+}
+
+impl LabelsBuilder {
+    /// Sets a label; an empty value removes it.
+    pub fn set(&mut self, name: &str, value: &str) -> &mut Self {
+        if value.is_empty() {
+            return self.remove(name);
+        }
+        match self.pairs.binary_search_by(|(n, _)| (**n).cmp(name)) {
+            Ok(i) => self.pairs[i].1 = value.into(),
+            Err(i) => self.pairs.insert(i, (name.into(), value.into())),
+        }
+        self
+    }
+
+    /// Removes a label when it is there.
+    pub fn remove(&mut self, name: &str) -> &mut Self {
+        if let Ok(i) = self.pairs.binary_search_by(|(n, _)| (**n).cmp(name)) {
+            self.pairs.remove(i);
+        }
+        self
+    }
+
+    /// The value of a label; `None` when it is not set.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        let i = self.pairs.binary_search_by(|(n, _)| (**n).cmp(name)).ok()?;
+        Some(&self.pairs[i].1)
+    }
+
+    /// The finished set.
+    pub fn build(&self) -> Labels {
+        Labels::from_sorted(self.pairs.iter().map(|(n, v)| (&**n, &**v)))
+    }
+}
+
+const LENGTH_BASE: u8 = b'@';
+
+fn push_text(packed: &mut String, text: &str) {
+    let mut length = text.len();
+    loop {
+        let digit = LENGTH_BASE + (length % 32) as u8;
+        length /= 32;
+        packed.push(char::from(if length > 0 { digit + 32 } else { digit }));
+        if length == 0 {
+            break;
+        }
+    }
+    packed.push_str(text);
+}
+
+fn take_text(packed: &str) -> Option<(&str, &str)> {
+    let bytes = packed.as_bytes();
+    let (mut length, mut scale, mut at) = (0_usize, 1_usize, 0);
+    loop {
+        let digit = bytes.get(at)?.checked_sub(LENGTH_BASE)?;
+        at += 1;
+        length = length.checked_add(usize::from(digit % 32).checked_mul(scale)?)?;
+        if digit < 32 {
+            break;
+        }
+        if digit >= 64 {
+            return None;
+        }
+        scale = scale.checked_mul(32)?;
+    }
+    let end = at.checked_add(length)?;
+    Some((packed.get(at..end)?, packed.get(end..)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn labels_are_sorted_unique_and_never_empty() {
+        let labels = Labels::from_pairs([("b", "1"), ("a", "2"), ("b", "3"), ("c", "")]);
+        assert_eq!(labels.iter().collect::<Vec<_>>(), [("a", "2"), ("b", "3")]);
+        assert_eq!(labels.get("b"), Some("3"));
+        assert_eq!(labels.value_or_empty("c"), "");
+    }
+
+    #[test]
+    fn a_builder_changes_removes_and_keeps_order() {
+        let mut builder = Labels::from_pairs([("a", "1"), ("c", "3")]).to_builder();
+        builder.set("b", "2").set("a", "").set("d", "4").remove("c");
+        assert_eq!(builder.build().to_string(), r#"{b="2", d="4"}"#);
+    }
+
+    #[test]
+    fn the_display_is_promql() {
+        for (pairs, text) in [
+            (vec![("__name__", "up")], "up"),
+            (vec![("__name__", "up"), ("job", "a\"b\n")], r#"up{job="a\"b\n"}"#),
+            (vec![("job", "x")], r#"{job="x"}"#),
+            (vec![("__name__", "my.metric"), ("a.b", "c")], r#"{"my.metric", "a.b"="c"}"#),
+        ] {
+            assert_eq!(Labels::from_pairs(pairs).to_string(), text);
+        }
+        assert_eq!(Labels::empty().to_string(), "{}");
+    }
+
+    #[test]
+    fn the_fingerprint_is_that_of_prometheus() {
+        // The empty set is FNV-1a's offset basis; the other is checked against a written-out FNV-1a.
+        assert_eq!(format!("{:016x}", Labels::empty().fingerprint()), "cbf29ce484222325");
+        let labels = Labels::from_pairs([("alertname", "x")]);
+        let expected = b"alertname\xffx\xff".iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+            (hash ^ u64::from(*byte)).wrapping_mul(1_099_511_628_211)
+        });
+        assert_eq!(labels.fingerprint(), expected);
+    }
+
+    #[test]
+    fn damaged_packed_labels_are_refused() {
+        for packed in ["A", "Aa", "AaB", "AaAbAaAc", "AbAxAaAy", "Aa@", "\u{7f}", "~", "Ca\u{e9}"] {
+            assert_eq!(Labels::from_packed(packed), None, "{packed:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn property_packing_round_trips(pairs in proptest::collection::btree_map(".{0,80}", ".{1,2000}", 0..6)) {
+            let labels = Labels::from_pairs(pairs.clone());
+            prop_assert_eq!(Labels::from_packed(labels.as_packed()), Some(labels.clone()));
+            let back: Vec<_> = labels.iter().map(|(n, v)| (n.to_owned(), v.to_owned())).collect();
+            prop_assert_eq!(back, pairs.into_iter().collect::<Vec<_>>());
+        }
+
+        #[test]
+        fn property_any_packed_text_is_read_or_refused(packed in ".*") {
+            let _labels = Labels::from_packed(&packed);
+        }
+
+        #[test]
+        fn property_order_is_pair_by_pair(a in proptest::collection::btree_map("[ab]{1,2}", "[ab]{1,2}", 0..3),
+                                          b in proptest::collection::btree_map("[ab]{1,2}", "[ab]{1,2}", 0..3)) {
+            let order = a.iter().cmp(b.iter());
+            prop_assert_eq!(Labels::from_pairs(a).cmp(&Labels::from_pairs(b)), order);
+        }
+    }
+}

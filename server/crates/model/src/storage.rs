@@ -1,0 +1,168 @@
+//! How readers reach a store. The query engine knows only these traits.
+//!
+//! Reads are columns: a reader gets the labels of all matching series first, then decodes one series
+//! at a time into a buffer it owns and uses again, from as many threads as it likes.
+
+use std::sync::Arc;
+
+use crate::{
+    histogram::NativeHistogram,
+    labels::Labels,
+    matcher::Matcher,
+    metadata::Metadata,
+    time::Timestamp,
+    value::{Sample, Value},
+};
+
+/// Why a read failed.
+#[derive(Debug, thiserror::Error)]
+pub enum StorageError {
+    /// More series match than the request allows.
+    #[error("the selector matches more than {limit} series")]
+    TooManySeries {
+        /// The limit that was exceeded.
+        limit: usize,
+    },
+    /// The engine below failed.
+    #[error("reading from the store failed")]
+    Engine(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// Which series, and which part of them.
+#[derive(Debug, Clone, Copy)]
+pub struct Select<'a> {
+    /// All must hold.
+    pub matchers: &'a [Matcher],
+    /// The oldest timestamp wanted, inclusive.
+    pub start: Timestamp,
+    /// The newest timestamp wanted, inclusive.
+    pub end: Timestamp,
+    /// The most series the caller can take.
+    pub max_series: usize,
+}
+
+/// A consistent snapshot of the series that matched, in label order.
+///
+/// A snapshot never shows half a flush, and stays readable while new samples arrive.
+pub trait Selection: Send + Sync {
+    /// The labels of every series that matched, ascending. A series may turn out to have no sample in
+    /// the range.
+    fn labels(&self) -> &[Labels];
+
+    /// Decodes the samples of series `index` within the requested range into `out`, which is cleared
+    /// first.
+    ///
+    /// # Errors
+    /// When the store below fails.
+    fn read(&self, index: usize, out: &mut Column) -> Result<(), StorageError>;
+
+    /// The newest sample of series `index` within the range; `None` when there is none. Stores answer
+    /// this without decoding where they can.
+    ///
+    /// # Errors
+    /// When the store below fails.
+    fn latest(&self, index: usize) -> Result<Option<Sample>, StorageError> {
+        let mut column = Column::default();
+        self.read(index, &mut column)?;
+        Ok(column.last())
+    }
+}
+
+/// A store that can be read.
+pub trait Storage: Send + Sync {
+    /// Takes a snapshot of the matching series.
+    ///
+    /// # Errors
+    /// See [`StorageError`].
+    fn select(&self, request: &Select<'_>) -> Result<Box<dyn Selection + '_>, StorageError>;
+
+    /// The label sets of all series that match and may have samples in the range, ascending.
+    ///
+    /// # Errors
+    /// See [`StorageError`].
+    fn series(&self, request: &Select<'_>) -> Result<Vec<Labels>, StorageError>;
+
+    /// The names of all labels of the matching series, ascending; of all series without matchers.
+    ///
+    /// # Errors
+    /// See [`StorageError`].
+    fn label_names(&self, request: &Select<'_>) -> Result<Vec<String>, StorageError>;
+
+    /// The values of one label over the matching series, ascending; of all series without matchers.
+    ///
+    /// # Errors
+    /// See [`StorageError`].
+    fn label_values(&self, name: &str, request: &Select<'_>) -> Result<Vec<String>, StorageError>;
+
+    /// What is known of the metrics, ascending by name.
+    fn metadata(&self) -> Vec<Metadata>;
+}
+
+/// The samples of one series: numbers and histograms apart, each strictly increasing in time.
+///
+/// Most series have only one of the two; a series that changed its kind has both, with no timestamp in
+/// both.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Column {
+    /// Times of [`Self::floats`].
+    pub float_times: Vec<Timestamp>,
+    /// Numbers, staleness markers included.
+    pub floats: Vec<f64>,
+    /// Times of [`Self::histograms`].
+    pub histogram_times: Vec<Timestamp>,
+    /// Histograms; a stale one has the marker as its sum.
+    pub histograms: Vec<Arc<NativeHistogram>>,
+}
+
+impl Column {
+    /// Empties the column and keeps its memory.
+    pub fn clear(&mut self) {
+        self.float_times.clear();
+        self.floats.clear();
+        self.histogram_times.clear();
+        self.histograms.clear();
+    }
+
+    /// Adds a sample that is newer than all of its kind.
+    pub fn push(&mut self, timestamp: Timestamp, value: Value) {
+        match value {
+            Value::Float(value) => self.push_float(timestamp, value),
+            Value::Histogram(histogram) => {
+                self.histogram_times.push(timestamp);
+                self.histograms.push(histogram);
+            }
+        }
+    }
+
+    /// Adds a number that is newer than all others.
+    pub fn push_float(&mut self, timestamp: Timestamp, value: f64) {
+        self.float_times.push(timestamp);
+        self.floats.push(value);
+    }
+
+    /// How many samples there are.
+    pub fn len(&self) -> usize {
+        self.float_times.len() + self.histogram_times.len()
+    }
+
+    /// Whether there is no sample.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The newest sample.
+    pub fn last(&self) -> Option<Sample> {
+        let float = self.float_times.last().zip(self.floats.last());
+        let histogram = self.histogram_times.last().zip(self.histograms.last());
+        match (float, histogram) {
+            (Some((t, _)), Some((ht, h))) if ht > t => {
+                Some(Sample { timestamp: *ht, value: Value::Histogram(Arc::clone(h)) })
+            }
+            (Some((t, v)), _) => Some(Sample { timestamp: *t, value: Value::Float(*v) }),
+            (None, Some((t, h))) => {
+                Some(Sample { timestamp: *t, value: Value::Histogram(Arc::clone(h)) })
+            }
+            (None, None) => None,
+        }
+    }
+}

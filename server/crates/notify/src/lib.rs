@@ -1,0 +1,1 @@
+//! Route tree, grouping, silences, templates, the outbox worker and the receivers.

@@ -1,0 +1,1 @@
+//! PromQL: parser, evaluation, functions, limits and the .test runner.

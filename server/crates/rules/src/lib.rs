@@ -1,0 +1,1 @@
+//! Prometheus rule files: alert state machine, recording rules, schedule, annotation templates.

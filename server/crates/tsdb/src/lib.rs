@@ -1,0 +1,1 @@
+//! The time-series store: head, chunk codec, pages, index, retention and querier.

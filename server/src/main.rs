@@ -1,0 +1,2 @@
+//! The Bellwether process.
+fn main() {}
