@@ -1,2 +1,3 @@
 //! The Bellwether process.
+mod config;
 fn main() {}

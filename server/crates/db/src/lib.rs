@@ -1,1 +1,23 @@
-//! Everything SQL: SQLite and PostgreSQL behind domain verbs.
+//! Everything SQL, behind domain verbs: other crates say `seal` or `lease`, never `insert`.
+//!
+//! Two stores, each in a file of its own on SQLite so that neither waits for the other's writer:
+//! [`Samples`] holds frames, blocks and pages; [`Meta`] holds people, alerts, the outbox and the uptime
+//! ledger. Rows are plain: identifiers, times and opaque bodies. What a body means is known only to the
+//! crate that wrote it, so this crate depends on none of ours.
+//!
+//! Deliberately absent: clocks (every verb takes the times it writes), retries (the caller knows
+//! whether one makes sense) and caching.
+//!
+//! Invariants:
+//! - A verb that changes something has committed and synced to disk when it returns `Ok`.
+//! - A verb that changes several tables does so in one transaction.
+//! - Migrations only ever grow: a released file is never edited.
+
+pub mod error;
+pub mod meta;
+pub mod samples;
+mod sqlite;
+
+pub use error::DbError;
+pub use meta::Meta;
+pub use samples::Samples;

@@ -1,0 +1,58 @@
+//! Charts as data: a query and how to show it.
+
+use serde::{Deserialize, Serialize};
+
+/// How the values of a panel are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Unit {
+    /// A plain number.
+    #[default]
+    None,
+    /// A ratio from 0 to 1, written as percent.
+    Ratio,
+    /// Seconds.
+    Seconds,
+    /// Milliseconds.
+    Milliseconds,
+    /// Bytes, in 1024s.
+    Bytes,
+    /// Bytes per second.
+    BytesPerSecond,
+    /// Events per second.
+    PerSecond,
+}
+
+/// A level that matters.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Threshold {
+    /// In the unit of the panel.
+    pub value: f64,
+    /// What crossing it means, such as the alert's name.
+    pub label: String,
+}
+
+/// One chart.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Panel {
+    /// Unique on its page, in kebab case.
+    pub id: String,
+    /// What the chart shows.
+    pub title: String,
+    /// PromQL for `/api/v1/query_range`, one per line of the chart's meaning (such as p50, p95, p99).
+    pub queries: Vec<PanelQuery>,
+    /// The unit of the values.
+    pub unit: Unit,
+    /// Levels drawn as dashed lines.
+    pub thresholds: Vec<Threshold>,
+}
+
+/// A query of a panel.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct PanelQuery {
+    /// PromQL.
+    pub expr: String,
+    /// The name of its line when it yields a single series; with several series the labels that differ
+    /// are appended. May be empty.
+    pub legend: String,
+}

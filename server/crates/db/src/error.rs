@@ -1,0 +1,90 @@
+//! What can go wrong with a database.
+
+use std::path::PathBuf;
+
+/// Why a verb failed.
+#[derive(Debug, thiserror::Error)]
+pub enum DbError {
+    /// The file cannot be opened or created.
+    #[error("cannot open the database {path}; check that the folder exists and is writable")]
+    Open {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: sqlx::Error,
+    },
+    /// The schema cannot be brought up to date.
+    #[error("cannot migrate the database {path}; was it written by a newer version?")]
+    Migrate {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: sqlx::migrate::MigrateError,
+    },
+    /// There is already one with this name.
+    #[error("{what} `{name}` exists already")]
+    Conflict {
+        /// The kind of thing.
+        what: &'static str,
+        /// Its name.
+        name: String,
+    },
+    /// There is none with this name.
+    #[error("{what} `{name}` does not exist")]
+    NotFound {
+        /// The kind of thing.
+        what: &'static str,
+        /// Its name.
+        name: String,
+    },
+    /// The database refused, is full or is gone.
+    #[error("could not {action}")]
+    Failed {
+        /// What was attempted.
+        action: &'static str,
+        /// Why.
+        #[source]
+        source: sqlx::Error,
+    },
+}
+
+/// Names the attempted action in an error of the driver.
+pub(crate) trait Attempt<T> {
+    /// Turns a driver's error into [`DbError::Failed`] with the action.
+    fn attempt(self, action: &'static str) -> Result<T, DbError>;
+}
+
+impl<T> Attempt<T> for Result<T, sqlx::Error> {
+    fn attempt(self, action: &'static str) -> Result<T, DbError> {
+        self.map_err(|source| DbError::Failed { action, source })
+    }
+}
+
+/// [`DbError::NotFound`] when a change touched no row.
+pub(crate) fn found(rows: u64, what: &'static str, name: &str) -> Result<(), DbError> {
+    if rows == 0 {
+        return Err(DbError::NotFound {
+            what,
+            name: name.to_owned(),
+        });
+    }
+    Ok(())
+}
+
+/// [`DbError::Conflict`] when a unique constraint refused, else [`DbError::Failed`].
+pub(crate) fn conflict(
+    source: sqlx::Error,
+    action: &'static str,
+    what: &'static str,
+    name: &str,
+) -> DbError {
+    match &source {
+        sqlx::Error::Database(e) if e.is_unique_violation() => DbError::Conflict {
+            what,
+            name: name.to_owned(),
+        },
+        _ => DbError::Failed { action, source },
+    }
+}

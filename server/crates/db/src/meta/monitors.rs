@@ -1,0 +1,140 @@
+//! The uptime ledger: intervals and the state of each monitor.
+
+use sqlx::{Row, sqlite::SqliteRow};
+
+use crate::{
+    Meta,
+    error::{Attempt, DbError},
+};
+
+/// Half-open `[start, end)`; the open interval of a monitor has no end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IntervalRow {
+    /// The monitor's name.
+    pub monitor: String,
+    /// Inclusive.
+    pub start_at: i64,
+    /// Exclusive.
+    pub end_at: Option<i64>,
+    /// `up`, `degraded`, `down`, `unknown`, `maintenance` or `paused`.
+    pub state: String,
+    /// Why; may be empty.
+    pub reason: String,
+}
+
+/// A monitor's counters between two checks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MonitorStateRow {
+    /// The monitor's name.
+    pub monitor: String,
+    /// The ledger's own record, as JSON.
+    pub body: String,
+}
+
+/// What one or more check results changed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LedgerCommit {
+    /// Intervals to delete, by monitor and start: a retro-dated change cut them to nothing.
+    pub removed: Vec<(String, i64)>,
+    /// New or changed intervals.
+    pub intervals: Vec<IntervalRow>,
+    /// New or changed states.
+    pub states: Vec<MonitorStateRow>,
+}
+
+impl Meta {
+    /// Commits changes of the ledger: all of them or none.
+    ///
+    /// # Errors
+    /// When the commit failed; then nothing changed.
+    pub async fn commit_ledger(&self, commit: &LedgerCommit) -> Result<(), DbError> {
+        const ACTION: &str = "commit the uptime ledger";
+        let mut tx = self.pools.write.begin().await.attempt(ACTION)?;
+        for (monitor, start_at) in &commit.removed {
+            sqlx::query("delete from monitor_interval where monitor = ? and start_at = ?")
+                .bind(monitor)
+                .bind(start_at)
+                .execute(&mut *tx)
+                .await
+                .attempt(ACTION)?;
+        }
+        for interval in &commit.intervals {
+            sqlx::query(
+                "insert into monitor_interval (monitor, start_at, end_at, state, reason)
+                 values (?, ?, ?, ?, ?)
+                 on conflict (monitor, start_at) do update
+                    set end_at = excluded.end_at,
+                        state = excluded.state,
+                        reason = excluded.reason",
+            )
+            .bind(&interval.monitor)
+            .bind(interval.start_at)
+            .bind(interval.end_at)
+            .bind(&interval.state)
+            .bind(&interval.reason)
+            .execute(&mut *tx)
+            .await
+            .attempt(ACTION)?;
+        }
+        for state in &commit.states {
+            sqlx::query(
+                "insert into monitor_state (monitor, body)
+                 values (?, ?)
+                 on conflict (monitor) do update set body = excluded.body",
+            )
+            .bind(&state.monitor)
+            .bind(&state.body)
+            .execute(&mut *tx)
+            .await
+            .attempt(ACTION)?;
+        }
+        tx.commit().await.attempt(ACTION)
+    }
+
+    /// Intervals that end after `since` or are open, by monitor and time.
+    ///
+    /// # Errors
+    /// When the read failed.
+    pub async fn intervals(&self, since: i64) -> Result<Vec<IntervalRow>, DbError> {
+        let rows = sqlx::query(
+            "select monitor, start_at, end_at, state, reason
+               from monitor_interval
+              where end_at is null
+                 or end_at > ?
+              order by monitor, start_at",
+        )
+        .bind(since)
+        .fetch_all(&self.pools.read)
+        .await
+        .attempt("read the uptime ledger")?;
+        Ok(rows.iter().map(interval_of).collect())
+    }
+
+    /// The states of all monitors.
+    ///
+    /// # Errors
+    /// When the read failed.
+    pub async fn monitor_states(&self) -> Result<Vec<MonitorStateRow>, DbError> {
+        let rows = sqlx::query("select monitor, body from monitor_state order by monitor")
+            .fetch_all(&self.pools.read)
+            .await
+            .attempt("read monitor states")?;
+        Ok(rows
+            .iter()
+            .map(|row| MonitorStateRow {
+                monitor: row.get(0),
+                body: row.get(1),
+            })
+            .collect())
+    }
+}
+
+fn interval_of(row: &SqliteRow) -> IntervalRow {
+    IntervalRow {
+        monitor: row.get(0),
+        start_at: row.get(1),
+        end_at: row.get(2),
+        state: row.get(3),
+        reason: row.get(4),
+    }
+}
