@@ -1,4 +1,7 @@
 //! Frames, blocks and pages: the durable side of the time-series store.
+//!
+//! Every verb can be repeated: rows with the same key are replaced, and removing what is not there
+//! succeeds.
 
 use std::path::Path;
 
@@ -14,10 +17,14 @@ static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../../../migrations
 /// SQLite allows 32,766 variables in a statement; a page list is cut well below that.
 const PAGES_PER_READ: usize = 500;
 
+/// Pages written or deleted in one transaction: at about 128 KiB each, 8 MiB hold the writer for some
+/// tens of milliseconds.
+const PAGES_PER_WRITE: usize = 64;
+
 /// One flush, compressed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FrameRow {
-    /// Its place in the order of commits; never used twice.
+    /// Its place in the order of commits.
     pub seq: u64,
     /// The seal it belongs to.
     pub epoch: u64,
@@ -42,6 +49,8 @@ pub struct BlockRow {
     pub series: u64,
     /// How many samples it holds.
     pub samples: u64,
+    /// How many bytes its pages have.
+    pub page_bytes: u64,
     /// Its index: symbols, series, postings, chunks.
     pub toc: Vec<u8>,
 }
@@ -82,16 +91,18 @@ impl Samples {
     /// Commits one frame.
     ///
     /// # Errors
-    /// When the commit failed; the frame is then not there.
+    /// When the frame may not be on disk.
     pub async fn append_frame(&self, frame: &FrameRow) -> Result<(), DbError> {
-        sqlx::query("insert into frame (seq, epoch, timestamp, bytes) values (?, ?, ?, ?)")
-            .bind(frame.seq as i64)
-            .bind(frame.epoch as i64)
-            .bind(frame.timestamp)
-            .bind(&frame.bytes)
-            .execute(&self.pools.write)
-            .await
-            .attempt("append a frame")?;
+        sqlx::query(
+            "insert or replace into frame (seq, epoch, timestamp, bytes) values (?, ?, ?, ?)",
+        )
+        .bind(frame.seq as i64)
+        .bind(frame.epoch as i64)
+        .bind(frame.timestamp)
+        .bind(&frame.bytes)
+        .execute(&self.pools.write)
+        .await
+        .attempt("append a frame")?;
         Ok(())
     }
 
@@ -99,7 +110,7 @@ impl Samples {
     ///
     /// # Errors
     /// When the read failed.
-    pub async fn frames(&self, after: Option<u64>, limit: u32) -> Result<Vec<FrameRow>, DbError> {
+    pub async fn frames(&self, after: u64, limit: u32) -> Result<Vec<FrameRow>, DbError> {
         let rows = sqlx::query(
             "select seq, epoch, timestamp, bytes
                from frame
@@ -107,7 +118,7 @@ impl Samples {
               order by seq
               limit ?",
         )
-        .bind(after.map_or(-1, |seq| seq as i64))
+        .bind(after as i64)
         .bind(limit)
         .fetch_all(&self.pools.read)
         .await
@@ -115,19 +126,45 @@ impl Samples {
         Ok(rows.iter().map(frame_of).collect())
     }
 
-    /// Adds a block with its pages and deletes the frames up to `frames_up_to`, inclusive.
+    /// Writes pages whose block has no row yet, in transactions of bounded size.
     ///
     /// # Errors
-    /// When the commit failed; then nothing changed.
-    pub async fn seal(
+    /// When not all pages were written.
+    pub async fn stage_pages(&self, pages: &[PageRow]) -> Result<(), DbError> {
+        const ACTION: &str = "write pages";
+        for part in pages.chunks(PAGES_PER_WRITE) {
+            let mut tx = self.pools.write.begin().await.attempt(ACTION)?;
+            for page in part {
+                insert_page(&mut tx, page).await.attempt(ACTION)?;
+            }
+            tx.commit().await.attempt(ACTION)?;
+        }
+        Ok(())
+    }
+
+    /// Adds a block, removes the rows of others and deletes the frames up to `frames_up_to`, inclusive:
+    /// one transaction.
+    ///
+    /// # Errors
+    /// When the change may not have happened.
+    pub async fn change_blocks(
         &self,
-        block: &BlockRow,
-        pages: &[PageRow],
+        add: Option<&BlockRow>,
+        remove: &[u64],
         frames_up_to: u64,
     ) -> Result<(), DbError> {
-        const ACTION: &str = "seal a block";
+        const ACTION: &str = "change the set of blocks";
         let mut tx = self.pools.write.begin().await.attempt(ACTION)?;
-        insert_block(&mut tx, block, pages).await.attempt(ACTION)?;
+        for id in remove {
+            sqlx::query("delete from block where id = ?")
+                .bind(*id as i64)
+                .execute(&mut *tx)
+                .await
+                .attempt(ACTION)?;
+        }
+        if let Some(block) = add {
+            insert_block(&mut tx, block).await.attempt(ACTION)?;
+        }
         sqlx::query("delete from frame where seq <= ?")
             .bind(frames_up_to as i64)
             .execute(&mut *tx)
@@ -136,61 +173,20 @@ impl Samples {
         tx.commit().await.attempt(ACTION)
     }
 
-    /// Puts one block in the place of others.
-    ///
-    /// # Errors
-    /// When the commit failed; then nothing changed.
-    pub async fn replace_blocks(
-        &self,
-        remove: &[u64],
-        block: &BlockRow,
-        pages: &[PageRow],
-    ) -> Result<(), DbError> {
-        const ACTION: &str = "replace blocks";
-        let mut tx = self.pools.write.begin().await.attempt(ACTION)?;
-        for id in remove {
-            delete_block(&mut tx, *id).await.attempt(ACTION)?;
-        }
-        insert_block(&mut tx, block, pages).await.attempt(ACTION)?;
-        tx.commit().await.attempt(ACTION)
-    }
-
-    /// Deletes a block and its pages; nothing happens when it is gone already.
-    ///
-    /// # Errors
-    /// When the commit failed; then nothing changed.
-    pub async fn delete_block(&self, id: u64) -> Result<(), DbError> {
-        const ACTION: &str = "delete a block";
-        let mut tx = self.pools.write.begin().await.attempt(ACTION)?;
-        delete_block(&mut tx, id).await.attempt(ACTION)?;
-        tx.commit().await.attempt(ACTION)
-    }
-
-    /// All blocks, oldest first.
+    /// All blocks, ascending by id.
     ///
     /// # Errors
     /// When the read failed.
     pub async fn blocks(&self) -> Result<Vec<BlockRow>, DbError> {
         let rows = sqlx::query(
-            "select id, level, min_time, max_time, series, samples, toc
+            "select id, level, min_time, max_time, series, samples, page_bytes, toc
                from block
-              order by min_time, id",
+              order by id",
         )
         .fetch_all(&self.pools.read)
         .await
         .attempt("read blocks")?;
-        Ok(rows
-            .iter()
-            .map(|row| BlockRow {
-                id: row.get::<i64, _>(0) as u64,
-                level: row.get(1),
-                min_time: row.get(2),
-                max_time: row.get(3),
-                series: row.get::<i64, _>(4) as u64,
-                samples: row.get::<i64, _>(5) as u64,
-                toc: row.get(6),
-            })
-            .collect())
+        Ok(rows.iter().map(block_of).collect())
     }
 
     /// Pages of a block by number, ascending; pages that are not there are left out.
@@ -221,6 +217,72 @@ impl Samples {
         }
         Ok(found)
     }
+
+    /// Deletes the pages of a block, in transactions of bounded size.
+    ///
+    /// # Errors
+    /// When pages may be left.
+    pub async fn delete_pages(&self, block: u64) -> Result<(), DbError> {
+        loop {
+            let done = sqlx::query(
+                "delete from page
+                  where block = ?
+                    and page in (select page from page where block = ? order by page limit ?)",
+            )
+            .bind(block as i64)
+            .bind(block as i64)
+            .bind(PAGES_PER_WRITE as i64)
+            .execute(&self.pools.write)
+            .await
+            .attempt("delete pages")?;
+            if done.rows_affected() == 0 {
+                return Ok(());
+            }
+        }
+    }
+
+    /// The ids of all blocks that have pages, with or without a row, ascending.
+    ///
+    /// # Errors
+    /// When the read failed.
+    pub async fn blocks_with_pages(&self) -> Result<Vec<u64>, DbError> {
+        let ids: Vec<i64> = sqlx::query_scalar("select distinct block from page order by block")
+            .fetch_all(&self.pools.read)
+            .await
+            .attempt("list blocks with pages")?;
+        Ok(ids.into_iter().map(|id| id as u64).collect())
+    }
+}
+
+async fn insert_block(
+    connection: &mut SqliteConnection,
+    block: &BlockRow,
+) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "insert or replace into block (id, level, min_time, max_time, series, samples, page_bytes, toc)
+         values (?, ?, ?, ?, ?, ?, ?, ?)",
+    )
+    .bind(block.id as i64)
+    .bind(block.level)
+    .bind(block.min_time)
+    .bind(block.max_time)
+    .bind(block.series as i64)
+    .bind(block.samples as i64)
+    .bind(block.page_bytes as i64)
+    .bind(&block.toc)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+async fn insert_page(connection: &mut SqliteConnection, page: &PageRow) -> Result<(), sqlx::Error> {
+    sqlx::query("insert or replace into page (block, page, bytes) values (?, ?, ?)")
+        .bind(page.block as i64)
+        .bind(page.page)
+        .bind(&page.bytes)
+        .execute(connection)
+        .await?;
+    Ok(())
 }
 
 fn frame_of(row: &SqliteRow) -> FrameRow {
@@ -232,40 +294,15 @@ fn frame_of(row: &SqliteRow) -> FrameRow {
     }
 }
 
-async fn insert_block(
-    connection: &mut SqliteConnection,
-    block: &BlockRow,
-    pages: &[PageRow],
-) -> Result<(), sqlx::Error> {
-    sqlx::query(
-        "insert into block (id, level, min_time, max_time, series, samples, toc)
-         values (?, ?, ?, ?, ?, ?, ?)",
-    )
-    .bind(block.id as i64)
-    .bind(block.level)
-    .bind(block.min_time)
-    .bind(block.max_time)
-    .bind(block.series as i64)
-    .bind(block.samples as i64)
-    .bind(&block.toc)
-    .execute(&mut *connection)
-    .await?;
-    for page in pages {
-        sqlx::query("insert into page (block, page, bytes) values (?, ?, ?)")
-            .bind(block.id as i64)
-            .bind(page.page)
-            .bind(&page.bytes)
-            .execute(&mut *connection)
-            .await?;
+fn block_of(row: &SqliteRow) -> BlockRow {
+    BlockRow {
+        id: row.get::<i64, _>(0) as u64,
+        level: row.get(1),
+        min_time: row.get(2),
+        max_time: row.get(3),
+        series: row.get::<i64, _>(4) as u64,
+        samples: row.get::<i64, _>(5) as u64,
+        page_bytes: row.get::<i64, _>(6) as u64,
+        toc: row.get(7),
     }
-    Ok(())
-}
-
-async fn delete_block(connection: &mut SqliteConnection, id: u64) -> Result<(), sqlx::Error> {
-    // The pages go with their block through the foreign key.
-    sqlx::query("delete from block where id = ?")
-        .bind(id as i64)
-        .execute(connection)
-        .await?;
-    Ok(())
 }
