@@ -1,1 +1,3 @@
 //! The browser UI.
+use leptos::prelude::*;
+#[component] pub fn App() -> impl IntoView { view!{<p>"x"</p>} }

@@ -20,6 +20,7 @@ use super::ledger::{Ledger, State};
 mod tests;
 
 /// Milliseconds in each state.
+#[expect(clippy::struct_field_names, reason = "a raw number carries its unit in its name")]
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Totals {
     /// Time `UP`.

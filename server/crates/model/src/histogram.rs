@@ -5,6 +5,23 @@
 //! Source: `model/histogram/float_histogram.go` in Prometheus, and its specification of native
 //! histograms.
 
+mod arithmetic;
+mod buckets;
+mod display;
+mod resets;
+mod spans;
+mod trim;
+
+pub use arithmetic::{Combined, CompensatedSum, IncompatibleSchemas};
+pub use buckets::{Bucket, Buckets, bucket_bound};
+pub use trim::Keep;
+
+/// The schema with the coarsest exponential buckets.
+pub const LOWEST_SCHEMA: i32 = -4;
+
+/// The schema with the finest exponential buckets.
+pub const HIGHEST_SCHEMA: i32 = 8;
+
 /// The schema with custom bounds.
 pub const CUSTOM_BUCKETS_SCHEMA: i32 = -53;
 
@@ -57,3 +74,96 @@ pub struct NativeHistogram {
     /// Whether the counter restarted before this.
     pub reset_hint: ResetHint,
 }
+
+impl NativeHistogram {
+    /// Whether the buckets have bounds of their own instead of an exponential schema.
+    pub fn has_custom_buckets(&self) -> bool {
+        self.schema == CUSTOM_BUCKETS_SCHEMA
+    }
+
+    /// Multiplies every count and the sum. A negative factor makes a gauge of it.
+    pub fn scale(&mut self, factor: f64) {
+        self.for_each_number(|number| *number *= factor);
+        if factor < 0.0 {
+            self.reset_hint = ResetHint::Gauge;
+        }
+    }
+
+    /// Divides every count and the sum. A negative divisor makes a gauge of it; division by zero
+    /// leaves no buckets.
+    pub fn divide(&mut self, divisor: f64) {
+        if divisor == 0.0 {
+            self.positive_spans.clear();
+            self.positive.clear();
+            self.negative_spans.clear();
+            self.negative.clear();
+        }
+        self.for_each_number(|number| *number /= divisor);
+        if divisor < 0.0 {
+            self.reset_hint = ResetHint::Gauge;
+        }
+    }
+
+    /// Whether the count, the sum or a bucket is infinite.
+    pub fn has_overflow(&self) -> bool {
+        [self.zero_count, self.count, self.sum]
+            .iter()
+            .chain(&self.positive)
+            .chain(&self.negative)
+            .any(|number| number.is_infinite())
+    }
+
+    /// Removes empty buckets and joins adjacent spans, so that equal distributions have equal fields.
+    pub fn compact(&mut self) {
+        spans::compact(&mut self.positive_spans, &mut self.positive);
+        spans::compact(&mut self.negative_spans, &mut self.negative);
+    }
+
+    /// Merges buckets so that the resolution is that of the lower schema `target`. Nothing happens when
+    /// it is not lower or the bounds are custom.
+    pub fn reduce_resolution(&mut self, target: i32) {
+        if self.has_custom_buckets() || target >= self.schema || target < LOWEST_SCHEMA {
+            return;
+        }
+        let shift = self.schema - target;
+        for (spans, counts) in [
+            (&mut self.positive_spans, &mut self.positive),
+            (&mut self.negative_spans, &mut self.negative),
+        ] {
+            (*spans, *counts) = spans::merge_resolution(spans, counts, shift);
+        }
+        self.schema = target;
+    }
+
+    /// Whether both hold the same data: bit for bit, in the same buckets. Compact both first. What is
+    /// known of counter resets does not count.
+    pub fn has_same_data(&self, other: &Self) -> bool {
+        let same = |a: &[f64], b: &[f64]| {
+            a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.to_bits() == b.to_bits())
+        };
+        self.schema == other.schema
+            && self.zero_threshold == other.zero_threshold
+            && same(
+                &[self.count, self.sum, self.zero_count],
+                &[other.count, other.sum, other.zero_count],
+            )
+            && (!self.has_custom_buckets() || self.custom_bounds == other.custom_bounds)
+            && spans::match_layout(&self.positive_spans, &other.positive_spans)
+            && spans::match_layout(&self.negative_spans, &other.negative_spans)
+            && same(&self.positive, &other.positive)
+            && same(&self.negative, &other.negative)
+    }
+
+    fn for_each_number(&mut self, mut change: impl FnMut(&mut f64)) {
+        change(&mut self.zero_count);
+        change(&mut self.count);
+        change(&mut self.sum);
+        self.positive
+            .iter_mut()
+            .chain(&mut self.negative)
+            .for_each(change);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -5,6 +5,8 @@
 //! as ASCII characters from `@`; a digit that is followed by another one is raised by 32. All bytes of
 //! a length are below 0x80, so the whole stays valid UTF-8 and slices need no check but the boundary.
 
+mod json;
+
 use std::{cmp::Ordering, fmt, sync::Arc};
 
 use xxhash_rust::xxh3::xxh3_128;
@@ -44,8 +46,10 @@ impl Labels {
         pairs: impl IntoIterator<Item = (N, V)>,
     ) -> Self {
         let pairs: Vec<(N, V)> = pairs.into_iter().collect();
-        let mut sorted: Vec<(&str, &str)> =
-            pairs.iter().map(|(n, v)| (n.as_ref(), v.as_ref())).collect();
+        let mut sorted: Vec<(&str, &str)> = pairs
+            .iter()
+            .map(|(n, v)| (n.as_ref(), v.as_ref()))
+            .collect();
         sorted.sort_by_key(|(name, _)| *name);
         let mut unique: Vec<(&str, &str)> = Vec::with_capacity(sorted.len());
         for pair in sorted {
@@ -120,7 +124,9 @@ impl Labels {
 
     /// The value of a label; `None` when it is not set.
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.iter().find(|(n, _)| *n == name).map(|(_, value)| value)
+        self.iter()
+            .find(|(n, _)| *n == name)
+            .map(|(_, value)| value)
     }
 
     /// The value of a label, empty when it is not set: PromQL's view.
@@ -152,6 +158,15 @@ impl Labels {
         Self::from_sorted(self.iter().filter(|(name, _)| !drop(name)))
     }
 
+    /// Appends the packed form of the labels for which `keep` holds to `packed`: a key for grouping
+    /// that costs no allocation, and the input of [`Self::from_packed`].
+    pub fn project_into(&self, packed: &mut String, mut keep: impl FnMut(&str) -> bool) {
+        for (name, value) in self.iter().filter(|(name, _)| keep(name)) {
+            push_text(packed, name);
+            push_text(packed, value);
+        }
+    }
+
     /// The same labels without the metric's name.
     #[must_use]
     pub fn without_metric_name(&self) -> Self {
@@ -160,7 +175,9 @@ impl Labels {
 
     /// A builder that starts from these labels.
     pub fn to_builder(&self) -> LabelsBuilder {
-        LabelsBuilder { pairs: self.iter().map(|(n, v)| (n.into(), v.into())).collect() }
+        LabelsBuilder {
+            pairs: self.iter().map(|(n, v)| (n.into(), v.into())).collect(),
+        }
     }
 }
 
@@ -251,7 +268,9 @@ impl fmt::Display for Quoted<'_> {
 pub fn is_metric_name(name: &str) -> bool {
     !name.is_empty()
         && !name.starts_with(|c: char| c.is_ascii_digit())
-        && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b':')
+        && name
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b':')
 }
 
 /// Whether a name is in the classic alphabet of label names, `[a-zA-Z_][a-zA-Z0-9_]*`.
@@ -365,6 +384,15 @@ mod tests {
     }
 
     #[test]
+    fn a_projection_is_packed() {
+        let labels = Labels::from_pairs([("a", "1"), ("b", "2"), ("c", "3")]);
+        let mut packed = String::new();
+        labels.project_into(&mut packed, |name| name != "b");
+        let expected = Labels::from_pairs([("a", "1"), ("c", "3")]);
+        assert_eq!(Labels::from_packed(&packed), Some(expected));
+    }
+
+    #[test]
     fn a_builder_changes_removes_and_keeps_order() {
         let mut builder = Labels::from_pairs([("a", "1"), ("c", "3")]).to_builder();
         builder.set("b", "2").set("a", "").set("d", "4").remove("c");
@@ -375,9 +403,15 @@ mod tests {
     fn the_display_is_promql() {
         for (pairs, text) in [
             (vec![("__name__", "up")], "up"),
-            (vec![("__name__", "up"), ("job", "a\"b\n")], r#"up{job="a\"b\n"}"#),
+            (
+                vec![("__name__", "up"), ("job", "a\"b\n")],
+                r#"up{job="a\"b\n"}"#,
+            ),
             (vec![("job", "x")], r#"{job="x"}"#),
-            (vec![("__name__", "my.metric"), ("a.b", "c")], r#"{"my.metric", "a.b"="c"}"#),
+            (
+                vec![("__name__", "my.metric"), ("a.b", "c")],
+                r#"{"my.metric", "a.b"="c"}"#,
+            ),
         ] {
             assert_eq!(Labels::from_pairs(pairs).to_string(), text);
         }
@@ -387,17 +421,39 @@ mod tests {
     #[test]
     fn the_fingerprint_is_that_of_prometheus() {
         // The empty set is FNV-1a's offset basis; the other is checked against a written-out FNV-1a.
-        assert_eq!(format!("{:016x}", Labels::empty().fingerprint()), "cbf29ce484222325");
+        assert_eq!(
+            format!("{:016x}", Labels::empty().fingerprint()),
+            "cbf29ce484222325"
+        );
         let labels = Labels::from_pairs([("alertname", "x")]);
-        let expected = b"alertname\xffx\xff".iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-            (hash ^ u64::from(*byte)).wrapping_mul(1_099_511_628_211)
-        });
+        let expected = b"alertname\xffx\xff"
+            .iter()
+            .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+                (hash ^ u64::from(*byte)).wrapping_mul(1_099_511_628_211)
+            });
         assert_eq!(labels.fingerprint(), expected);
     }
 
     #[test]
+    fn labels_are_an_object_in_serde() {
+        let read = |text: &str| -> Result<Labels, serde::de::value::Error> {
+            use serde::{Deserialize as _, de::value::MapDeserializer};
+            Labels::deserialize(MapDeserializer::new(
+                text.split(',').filter_map(|pair| pair.split_once('=')),
+            ))
+        };
+        assert_eq!(
+            read("b=1,a=2,c=").unwrap(),
+            Labels::from_pairs([("a", "2"), ("b", "1")])
+        );
+        assert_eq!(read("").unwrap(), Labels::empty());
+    }
+
+    #[test]
     fn damaged_packed_labels_are_refused() {
-        for packed in ["A", "Aa", "AaB", "AaAbAaAc", "AbAxAaAy", "Aa@", "\u{7f}", "~", "Ca\u{e9}"] {
+        for packed in [
+            "A", "Aa", "AaB", "AaAbAaAc", "AbAxAaAy", "Aa@", "\u{7f}", "~", "Ca\u{e9}",
+        ] {
             assert_eq!(Labels::from_packed(packed), None, "{packed:?}");
         }
     }

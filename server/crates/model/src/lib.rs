@@ -17,6 +17,7 @@ pub mod histogram;
 pub mod labels;
 pub mod matcher;
 pub mod metadata;
+pub mod number;
 pub mod storage;
 pub mod time;
 pub mod value;

@@ -1,1 +1,3 @@
 //! Prometheus rule files: alert state machine, recording rules, schedule, annotation templates.
+
+pub mod template;

@@ -1,1 +1,11 @@
-//! The time-series store: head, chunk codec, pages, index, retention and querier.
+//! The time-series store.
+#![expect(dead_code, reason = "being built")]
+
+mod bytes;
+mod codec;
+pub mod engine;
+mod postings;
+#[cfg(test)]
+mod testing;
+
+pub use bytes::FormatError;

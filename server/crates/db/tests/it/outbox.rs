@@ -33,7 +33,7 @@ async fn put(meta: &Meta, rows: Vec<OutboxRow>) {
 }
 
 async fn lease(meta: &Meta, now: i64) -> Vec<String> {
-    let leased = meta.lease_outbox(now, now + 60, 10).await.unwrap();
+    let leased = meta.lease_outbox(now, now + 60, 10).await.expect("leases");
     leased.into_iter().map(|row| row.id).collect()
 }
 
@@ -42,7 +42,7 @@ async fn rows_of_one_key_go_in_order_and_others_do_not_wait() {
     let stores = open().await;
     let meta = &stores.meta;
     put(
-        &meta,
+        meta,
         vec![
             row("a1", "hook", "a", 1),
             row("a2", "hook", "a", 2),
@@ -90,7 +90,7 @@ async fn a_dead_letter_is_visible_and_lets_the_next_pass() {
     let stores = open().await;
     let meta = &stores.meta;
     put(
-        &meta,
+        meta,
         vec![row("a1", "hook", "a", 1), row("a2", "hook", "a", 2)],
     )
     .await;
@@ -151,7 +151,7 @@ async fn only_what_is_done_is_forgotten() {
     let stores = open().await;
     let meta = &stores.meta;
     put(
-        &meta,
+        meta,
         vec![row("a1", "hook", "a", 1), row("b1", "hook", "b", 2)],
     )
     .await;
