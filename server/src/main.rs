@@ -1,3 +1,26 @@
-//! The Bellwether process.
+//! The Bellwether process: arguments, logging, runtime, exit code.
+
+mod agent;
+mod alerting;
+mod app;
+mod auth;
+mod catalog;
+mod cli;
 mod config;
-fn main() {}
+mod http;
+mod listen;
+mod monitors;
+mod pipeline;
+mod query;
+mod render;
+mod runbooks;
+mod self_statsd;
+mod store;
+mod telemetry;
+mod uptime;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    cli::run()
+}

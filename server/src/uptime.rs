@@ -8,7 +8,7 @@
 //!
 //! Deliberately absent: SQL, HTTP routes and alert evaluation. The board is a plain struct without a
 //! clock or a lock; the caller owns it, commits what it returns and feeds the generated rules
-//! ([`monitor_rules`]) to the one alert engine.
+//! ([`rule::monitor_rules`]) to the one alert engine.
 //!
 //! Invariants:
 //! - A monitor's timeline is a gapless run of half-open intervals with exact milliseconds;
@@ -16,7 +16,7 @@
 //! - Nobody having looked is `UNKNOWN`, never up and never down.
 //! - There is one way to compute a percentage: [`percent`].
 //!
-//! Entry points: [`file::load`], [`Board`], [`schedule::run`], [`monitor_rules`].
+//! Entry points: [`file::load`], [`board::Board`], [`schedule::run`], [`rule::monitor_rules`].
 
 pub(crate) mod board;
 pub(crate) mod file;
@@ -24,9 +24,5 @@ pub(crate) mod ledger;
 pub(crate) mod monitor;
 pub(crate) mod percent;
 pub(crate) mod probe;
+pub(crate) mod rule;
 pub(crate) mod schedule;
-
-mod rule;
-
-pub(crate) use board::Board;
-pub(crate) use rule::monitor_rules;

@@ -45,9 +45,7 @@ cargo xtask COMMAND
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
-    let (command, rest) = args
-        .split_first()
-        .map_or(("help", &args[..]), |(c, r)| (c.as_str(), r));
+    let (command, rest) = args.split_first().map_or(("help", &args[..]), |(c, r)| (c.as_str(), r));
     let result = workspace::enter().and_then(|()| match command {
         "run" => run::run(rest),
         "build" => build::run(rest),

@@ -80,6 +80,7 @@ impl Totals {
 
 /// The availability as a percentage with `decimals` digits, cut and not rounded: 99.996 % is `99.99`,
 /// and only no downtime at all is `100.00`. `None` when no time is known.
+#[cfg_attr(not(test), expect(dead_code, reason = "for pages that the server renders"))]
 pub(crate) fn format_percent(totals: &Totals, decimals: u32) -> Option<String> {
     let available = u128::try_from(totals.available_ms()).ok()?;
     let known = available + u128::try_from(totals.down_ms).ok()?;
@@ -129,7 +130,9 @@ pub(crate) fn windows(period: Period, now: Timestamp, zone: &TimeZone) -> Option
     let today = zoned(now, zone)?.date();
     let first = match period {
         Period::Day => today,
-        Period::Week => today.checked_sub(i64::from(today.weekday().to_monday_zero_offset()).days()).ok()?,
+        Period::Week => {
+            today.checked_sub(i64::from(today.weekday().to_monday_zero_offset()).days()).ok()?
+        }
         Period::Month => today.first_of_month(),
         Period::Quarter => date(today.year(), (today.month() - 1) / 3 * 3 + 1, 1),
     };
@@ -160,7 +163,12 @@ pub(crate) struct Figures {
 }
 
 /// A period's figures at `now`.
-pub(crate) fn figures(ledger: &Ledger, period: Period, now: Timestamp, zone: &TimeZone) -> Option<Figures> {
+pub(crate) fn figures(
+    ledger: &Ledger,
+    period: Period,
+    now: Timestamp,
+    zone: &TimeZone,
+) -> Option<Figures> {
     let Windows { current, previous } = windows(period, now, zone)?;
     let totals = ledger.totals(current.start, current.end);
     let before = ledger.totals(previous.start, previous.end);

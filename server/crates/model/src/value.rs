@@ -8,7 +8,7 @@ use crate::{histogram::NativeHistogram, time::Timestamp};
 const STALE_BITS: u64 = 0x7ff0_0000_0000_0002;
 
 /// The value that says "this series ended here".
-pub fn stale_marker() -> f64 {
+pub const fn stale_marker() -> f64 {
     f64::from_bits(STALE_BITS)
 }
 

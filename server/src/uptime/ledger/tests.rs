@@ -4,7 +4,8 @@ use proptest::prelude::*;
 
 use super::*;
 
-const PROBE: Policy = Policy { interval_ms: 30, silent_after_ms: 70, silence: Silence::Unknown, failures: 2 };
+const PROBE: Policy =
+    Policy { interval_ms: 30, silent_after_ms: 70, silence: Silence::Unknown, failures: 2 };
 const HEARTBEAT: Policy =
     Policy { interval_ms: 60, silent_after_ms: 90, silence: Silence::Down, failures: 1 };
 
@@ -83,6 +84,7 @@ fn an_unconfirmed_failure_is_kept_as_a_blip() {
     feed(&mut ledger, &[(10, Finding::Good), (40, Finding::Failed), (70, Finding::Good)]);
     let expected = Blip { at: 40, failures: 1, detail: "refused".to_owned() };
     assert_eq!(ledger.blips(), &[expected]);
+    assert_eq!(ledger.memory().blips_total, 1);
     assert_eq!(ledger.totals(0, 100).down_ms, 0);
 }
 
@@ -134,7 +136,8 @@ fn a_clock_set_back_keeps_history_and_the_present_state_right() {
     assert_eq!(ledger.current().state, State::Down);
     assert_eq!(ledger.memory().clock_steps, 2);
     feed(&mut ledger, &[(1030, Finding::Good)]);
-    let expected = [(0, State::Unknown), (10, State::Up), (40, State::Unknown), (1000, State::Down)];
+    let expected =
+        [(0, State::Unknown), (10, State::Up), (40, State::Unknown), (1000, State::Down)];
     assert_eq!(timeline(&ledger)[..4], expected);
     assert_eq!(timeline(&ledger)[4..], [(1030, State::Up)]);
 }
@@ -191,6 +194,16 @@ fn damaged_rows_are_mended_into_a_gapless_run() {
     let ends: Vec<_> = ledger.intervals().map(|i| i.end).collect();
     let starts: Vec<_> = ledger.intervals().skip(1).map(|i| Some(i.start)).chain([None]).collect();
     assert_eq!(ends, starts);
+}
+
+#[test]
+fn a_stored_run_that_is_older_than_the_rows_changes_nothing_before_them() {
+    let row = Interval { start: 50, end: None, state: State::Up, reason: String::new() };
+    let run = Run { start: 10, count: 1, detail: String::new() };
+    let memory = Memory { last_check: Some(50), failing: Some(run), ..Memory::default() };
+    let mut ledger = Ledger::restore(PROBE, vec![row], memory, 60, 60);
+    feed(&mut ledger, &[(70, Finding::Failed)]);
+    assert_eq!(timeline(&ledger), [(50, State::Down)]);
 }
 
 #[test]
@@ -273,7 +286,10 @@ fn oracle(history: &[Event], failures: usize) -> Vec<State> {
     let mut states = vec![State::Unknown; usize::try_from(now).expect("time grows")];
     for (index, segment) in segments.iter().enumerate() {
         let next = segments[index + 1..].iter().flatten().next().map(|(at, _)| *at);
-        let hold = holds.iter().map(|(from, ..)| *from).find(|from| segment.last().is_some_and(|(at, _)| at <= from));
+        let hold = holds
+            .iter()
+            .map(|(from, ..)| *from)
+            .find(|from| segment.last().is_some_and(|(at, _)| at <= from));
         let horizon = [next, hold].into_iter().flatten().min().unwrap_or(now);
         paint_segment(&mut states, segment, horizon, failures);
     }

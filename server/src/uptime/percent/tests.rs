@@ -97,7 +97,11 @@ fn percentages_are_cut_and_never_rounded_up_to_100() {
         (999, 1, 0, "99"),
     ] {
         let totals = Totals { up_ms: up, down_ms: down, ..Totals::default() };
-        assert_eq!(format_percent(&totals, decimals).as_deref(), Some(expected), "{up} of {up}+{down}");
+        assert_eq!(
+            format_percent(&totals, decimals).as_deref(),
+            Some(expected),
+            "{up} of {up}+{down}"
+        );
     }
     assert_eq!(format_percent(&Totals { unknown_ms: 5, ..Totals::default() }, 2), None);
 }
@@ -130,7 +134,13 @@ fn changes_are_in_percentage_points_and_milliseconds_of_downtime() {
     };
     let mut ledger = Ledger::new(policy, day);
     // Yesterday down from 6 to 9 of the first 12 hours, today from 4 to 5.
-    let checks = [(0, Finding::Good), (6, Finding::Failed), (9, Finding::Good), (28, Finding::Failed), (29, Finding::Good)];
+    let checks = [
+        (0, Finding::Good),
+        (6, Finding::Failed),
+        (9, Finding::Good),
+        (28, Finding::Failed),
+        (29, Finding::Good),
+    ];
     for (sequence, (hour, finding)) in (0..).zip(checks) {
         ledger.check(Check { at: day + hour * HOUR, sequence, finding, detail: "" });
     }

@@ -29,7 +29,7 @@ async fn put(meta: &Meta, rows: Vec<OutboxRow>) {
         ..AlertCommit::default()
     })
     .await
-    .unwrap();
+    .expect("commits");
 }
 
 async fn lease(meta: &Meta, now: i64) -> Vec<String> {

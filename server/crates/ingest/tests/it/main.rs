@@ -1,0 +1,4 @@
+//! The crate as the server uses it: datagrams in, flushed samples out.
+
+mod conformance;
+mod support;

@@ -1,0 +1,361 @@
+//! Remarks on a result: warnings about data that was left out, infos about probable mistakes.
+//!
+//! The texts are Prometheus's (`util/annotations`), because people search for them.
+
+use std::fmt;
+
+use model::{Timestamp, labels::Quoted, number::Shortest};
+
+use crate::parser::Span;
+
+/// How much a remark matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Level {
+    /// The result lacks something.
+    Warning,
+    /// The result is complete, but perhaps not what was meant.
+    Info,
+}
+
+/// A remark on a result.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Annotation {
+    /// How much it matters.
+    pub level: Level,
+    /// The text without the level's prefix and without the place.
+    pub message: String,
+    /// What in the expression it is about.
+    pub span: Span,
+    /// What was forced to grow, over all steps.
+    forced: Option<Forced>,
+}
+
+/// How far the buckets of classic histograms had to be changed so that they grow.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Forced {
+    /// The lowest bound of a changed bucket.
+    pub(crate) from: f64,
+    /// The highest bound of a changed bucket.
+    pub(crate) to: f64,
+    /// The greatest change.
+    pub(crate) difference: f64,
+    /// The first step.
+    pub(crate) first: Timestamp,
+    /// The last step.
+    pub(crate) last: Timestamp,
+    /// How many histograms.
+    pub(crate) samples: usize,
+}
+
+impl Forced {
+    fn join(self, other: Self) -> Self {
+        Self {
+            from: self.from.min(other.from),
+            to: self.to.max(other.to),
+            difference: self.difference.max(other.difference),
+            first: self.first.min(other.first),
+            last: self.last.max(other.last),
+            samples: self.samples + other.samples,
+        }
+    }
+}
+
+impl fmt::Display for Forced {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "from buckets {} to {}, with a max diff of {}, over {} samples from {} to {}",
+            Shortest::General(self.from),
+            Shortest::General(self.to),
+            TwoDigits(self.difference),
+            self.samples,
+            Rfc3339(self.first),
+            Rfc3339(self.last)
+        )
+    }
+}
+
+/// A number with two significant digits, Go's `%.2g`.
+struct TwoDigits(f64);
+
+impl fmt::Display for TwoDigits {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = format!("{:.1e}", self.0);
+        let (mantissa, exponent) = text.split_once('e').unwrap_or((&text, "0"));
+        let exponent: i32 = exponent.parse().unwrap_or(0);
+        if (-4..2).contains(&exponent) {
+            return write!(f, "{}", text.parse::<f64>().unwrap_or(self.0));
+        }
+        let mantissa = mantissa.strip_suffix(".0").unwrap_or(mantissa);
+        let sign = if exponent < 0 { '-' } else { '+' };
+        write!(f, "{mantissa}e{sign}{:02}", exponent.abs())
+    }
+}
+
+impl Annotation {
+    /// The whole text with its place in the expression's text, as Prometheus writes it:
+    /// `PromQL warning: … (1:7)`.
+    pub fn render(&self, text: &str) -> String {
+        let (line, column) = self.span.position_in(text);
+        format!("{self} ({line}:{column})")
+    }
+}
+
+impl fmt::Display for Annotation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let level = match self.level {
+            Level::Warning => "warning",
+            Level::Info => "info",
+        };
+        write!(f, "PromQL {level}: {}", self.message)?;
+        match &self.forced {
+            Some(forced) => write!(f, ", {forced}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The remarks on a result, each text once.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Annotations(Vec<Annotation>);
+
+impl Annotations {
+    /// All of them in the order they came up.
+    pub fn iter(&self) -> std::slice::Iter<'_, Annotation> {
+        self.0.iter()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The texts of one level with their places in the expression's text.
+    pub fn render(&self, level: Level, text: &str) -> Vec<String> {
+        self.iter().filter(|a| a.level == level).map(|a| a.render(text)).collect()
+    }
+
+    pub(crate) fn add(&mut self, note: &Note<'_>, span: Span) {
+        let level = note.level();
+        let message = note.to_string();
+        match self.0.iter_mut().find(|a| a.level == level && a.message == message) {
+            Some(known) => {
+                known.span = span;
+                known.forced = known.forced.zip(note.forced()).map(|(a, b)| a.join(b));
+            }
+            None => self.0.push(Annotation { level, message, span, forced: note.forced() }),
+        }
+    }
+}
+
+impl<'a> IntoIterator for &'a Annotations {
+    type Item = &'a Annotation;
+    type IntoIter = std::slice::Iter<'a, Annotation>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
+/// Which combination of histograms a remark is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Combination {
+    Addition,
+    Subtraction,
+    Aggregation,
+}
+
+impl Combination {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Addition => "addition",
+            Self::Subtraction => "subtraction",
+            Self::Aggregation => "aggregation",
+        }
+    }
+}
+
+/// What can be remarked.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Note<'a> {
+    InvalidQuantile(f64),
+    InvalidRatio { given: f64, used: f64 },
+    BadBucketLabel { metric: &'a str, label: &'a str },
+    MixedFloatsHistograms { metric: &'a str },
+    MixedFloatsHistogramsInAggregation,
+    MixedClassicNative { metric: &'a str },
+    NotACounter { metric: &'a str },
+    NotAGauge { metric: &'a str },
+    MixedSchemas { metric: &'a str },
+    IncompatibleLayout { operator: &'a str },
+    ResetConflict(Combination),
+    PossiblyNotACounter { metric: &'a str },
+    ForcedMonotonicity { metric: &'a str, forced: Forced },
+    IncompatibleTypes { left: &'a str, operator: &'a str, right: &'a str },
+    IgnoredInAggregation { aggregation: &'a str },
+    IgnoredInMixedRange { metric: &'a str },
+    QuantileNaN { metric: &'a str },
+    QuantileSkewed { metric: &'a str },
+    FractionNaN { metric: &'a str },
+    BoundsReconciled(Combination),
+}
+
+impl Note<'_> {
+    fn forced(&self) -> Option<Forced> {
+        match self {
+            Self::ForcedMonotonicity { forced, .. } => Some(*forced),
+            _ => None,
+        }
+    }
+
+    fn level(&self) -> Level {
+        match self {
+            Self::InvalidQuantile(_)
+            | Self::InvalidRatio { .. }
+            | Self::BadBucketLabel { .. }
+            | Self::MixedFloatsHistograms { .. }
+            | Self::MixedFloatsHistogramsInAggregation
+            | Self::MixedClassicNative { .. }
+            | Self::NotACounter { .. }
+            | Self::NotAGauge { .. }
+            | Self::MixedSchemas { .. }
+            | Self::IncompatibleLayout { .. }
+            | Self::ResetConflict(_) => Level::Warning,
+            Self::PossiblyNotACounter { .. }
+            | Self::ForcedMonotonicity { .. }
+            | Self::IncompatibleTypes { .. }
+            | Self::IgnoredInAggregation { .. }
+            | Self::IgnoredInMixedRange { .. }
+            | Self::QuantileNaN { .. }
+            | Self::QuantileSkewed { .. }
+            | Self::FractionNaN { .. }
+            | Self::BoundsReconciled(_) => Level::Info,
+        }
+    }
+}
+
+/// ` for metric name "x"`, or nothing for a series without a name.
+struct ForMetric<'a>(&'a str);
+
+impl fmt::Display for ForMetric<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_empty() {
+            return Ok(());
+        }
+        write!(f, " for metric name {}", Quoted(self.0))
+    }
+}
+
+impl fmt::Display for Note<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::InvalidQuantile(q) => {
+                write!(f, "quantile value should be between 0 and 1, got {}", Shortest::General(q))
+            }
+            Self::InvalidRatio { given, used } => write!(
+                f,
+                "ratio value should be between -1 and 1, got {}, capping to {}",
+                Shortest::General(given),
+                Shortest::General(used)
+            ),
+            Self::BadBucketLabel { metric, label } => write!(
+                f,
+                "bucket label \"le\" is missing or has a malformed value of {}{}",
+                Quoted(label),
+                ForMetric(metric)
+            ),
+            Self::MixedFloatsHistograms { metric } => write!(
+                f,
+                "encountered a mix of histograms and floats for metric name {}",
+                Quoted(metric)
+            ),
+            Self::MixedFloatsHistogramsInAggregation => {
+                f.write_str("encountered a mix of histograms and floats for aggregation")
+            }
+            Self::MixedClassicNative { metric } => write!(
+                f,
+                "vector contains a mix of classic and native histograms{}",
+                ForMetric(metric)
+            ),
+            Self::NotACounter { metric } => {
+                write!(f, "this native histogram metric is not a counter: {}", Quoted(metric))
+            }
+            Self::NotAGauge { metric } => {
+                write!(f, "this native histogram metric is not a gauge: {}", Quoted(metric))
+            }
+            Self::MixedSchemas { metric } => write!(
+                f,
+                "vector contains a mix of histograms with exponential and custom buckets schemas \
+                 for metric name {}",
+                Quoted(metric)
+            ),
+            Self::IncompatibleLayout { operator } => {
+                write!(f, "incompatible bucket layout encountered for binary operator {operator}")
+            }
+            Self::ResetConflict(how) => {
+                write!(f, "conflicting counter resets during histogram {}", how.as_str())
+            }
+            Self::PossiblyNotACounter { metric } => write!(
+                f,
+                "metric might not be a counter, name does not end in \
+                 _total/_sum/_count/_bucket: {}",
+                Quoted(metric)
+            ),
+            Self::ForcedMonotonicity { metric, .. } => write!(
+                f,
+                "input to histogram_quantile needed to be fixed for monotonicity (see \
+                 https://prometheus.io/docs/prometheus/latest/querying/functions/#histogram_quantile)\
+                 {}",
+                ForMetric(metric)
+            ),
+            Self::IncompatibleTypes { left, operator, right } => write!(
+                f,
+                "incompatible sample types encountered for binary operator {}: {left} {operator} \
+                 {right}",
+                Quoted(operator)
+            ),
+            Self::IgnoredInAggregation { aggregation } => {
+                write!(f, "ignored histogram in {aggregation} aggregation")
+            }
+            Self::IgnoredInMixedRange { metric } => write!(
+                f,
+                "ignored histograms in a range containing both floats and histograms for metric \
+                 name {}",
+                Quoted(metric)
+            ),
+            Self::QuantileNaN { metric } => write!(
+                f,
+                "input to histogram_quantile has NaN observations, result is NaN{}",
+                ForMetric(metric)
+            ),
+            Self::QuantileSkewed { metric } => write!(
+                f,
+                "input to histogram_quantile has NaN observations, result is skewed higher{}",
+                ForMetric(metric)
+            ),
+            Self::FractionNaN { metric } => write!(
+                f,
+                "input to histogram_fraction has NaN observations, which are excluded from all \
+                 fractions{}",
+                ForMetric(metric)
+            ),
+            Self::BoundsReconciled(how) => {
+                write!(f, "mismatched custom buckets were reconciled during {}", how.as_str())
+            }
+        }
+    }
+}
+
+/// A timestamp in UTC to the second.
+struct Rfc3339(i64);
+
+impl fmt::Display for Rfc3339 {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let date = crate::functions::dates::Civil::at(self.0.div_euclid(1000));
+        write!(
+            f,
+            "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}Z",
+            date.year, date.month, date.day, date.hour, date.minute, date.second
+        )
+    }
+}

@@ -1,0 +1,132 @@
+//! Evaluation, a column of steps at a time.
+//!
+//! An expression is evaluated once for all steps. What works series by series (selectors, range
+//! functions, arithmetic with a number) is streamed: a series is read, computed into a reused buffer
+//! and handed on, so that `sum by (job) (rate(x[5m]))` never holds more than one series and the
+//! groups. Only what needs several series at once holds rows.
+
+mod dispatch;
+mod invariant;
+mod length;
+mod rows;
+mod select;
+mod steps;
+mod window;
+
+use std::cell::{Cell, RefCell};
+
+use model::{Storage, Timestamp};
+
+pub(crate) use rows::{
+    ABSENT, Row, RowRef, Values, absent, is_absent, is_identity, merge_same_labels,
+    without_identity,
+};
+pub(crate) use steps::Steps;
+pub(crate) use window::{StepWindow, WindowSpec};
+
+use crate::{
+    annotations::{Annotations, Note},
+    engine::{Context, EvalError, Options, Output, QueryValue, Stats},
+    parser::{Expr, Span},
+};
+
+/// Takes rows one by one.
+pub(crate) type Sink<'a> = dyn FnMut(RowRef<'_>) -> Result<(), EvalError> + 'a;
+
+/// The state of one query.
+pub(crate) struct Evaluator<'a> {
+    pub(crate) storage: &'a dyn Storage,
+    pub(crate) options: &'a Options,
+    pub(crate) ctx: &'a Context<'a>,
+    /// The steps of the query itself; subqueries have others.
+    pub(crate) query: Steps,
+    pub(crate) lookback_ms: i64,
+    annotations: RefCell<Annotations>,
+    stats: Cell<Stats>,
+    held: Cell<usize>,
+}
+
+impl<'a> Evaluator<'a> {
+    pub(crate) fn new(
+        storage: &'a dyn Storage,
+        options: &'a Options,
+        ctx: &'a Context<'a>,
+        query: Steps,
+    ) -> Self {
+        let lookback = ctx.lookback.unwrap_or(options.lookback);
+        Self {
+            storage,
+            options,
+            ctx,
+            query,
+            lookback_ms: i64::try_from(lookback.as_millis()).unwrap_or(i64::MAX),
+            annotations: RefCell::default(),
+            stats: Cell::default(),
+            held: Cell::new(0),
+        }
+    }
+
+    pub(crate) fn finish(self, value: QueryValue) -> Output {
+        Output { value, annotations: self.annotations.into_inner(), stats: self.stats.get() }
+    }
+
+    /// The rows of the whole expression, names dropped where a step on the way asked for it.
+    pub(crate) fn result(&self, expr: &Expr) -> Result<Vec<Row>, EvalError> {
+        let mut rows = self.rows(expr, self.query)?;
+        for row in &mut rows {
+            if std::mem::take(&mut row.drop_name) {
+                row.labels = without_identity(&row.labels);
+            }
+        }
+        merge_same_labels(rows)
+    }
+
+    pub(crate) fn note(&self, note: &Note<'_>, span: Span) {
+        self.annotations.borrow_mut().add(note, span);
+    }
+
+    pub(crate) fn count_series(&self, series: usize) {
+        let mut stats = self.stats.get();
+        stats.series += series;
+        self.stats.set(stats);
+    }
+
+    /// Counts samples read and checks that they fit beside what is held.
+    pub(crate) fn count_samples(&self, samples: usize) -> Result<(), EvalError> {
+        let mut stats = self.stats.get();
+        stats.samples += samples;
+        self.stats.set(stats);
+        self.check_memory(samples)
+    }
+
+    /// Counts samples that stay in memory until [`Self::release`].
+    pub(crate) fn hold(&self, samples: usize) -> Result<(), EvalError> {
+        self.held.set(self.held.get() + samples);
+        self.check_memory(0)
+    }
+
+    pub(crate) fn release(&self, samples: usize) {
+        self.held.set(self.held.get().saturating_sub(samples));
+    }
+
+    fn check_memory(&self, more: usize) -> Result<(), EvalError> {
+        let present = self.held.get() + more;
+        let mut stats = self.stats.get();
+        stats.peak_samples = stats.peak_samples.max(present);
+        self.stats.set(stats);
+        if present > self.options.max_samples {
+            return Err(EvalError::TooManySamples { limit: self.options.max_samples });
+        }
+        self.ctx.check()
+    }
+
+    /// The fixed time of `@`, when there is one.
+    pub(crate) fn at(&self, at: Option<crate::parser::At>) -> Option<Timestamp> {
+        use crate::parser::At;
+        at.map(|at| match at {
+            At::Timestamp(ms) => ms,
+            At::Start => self.query.start,
+            At::End => self.query.end(),
+        })
+    }
+}

@@ -1,0 +1,259 @@
+//! Selectors: reading series and placing their samples on steps.
+
+use std::sync::Arc;
+
+use model::{
+    Column, Labels, Timestamp, Value, is_stale,
+    storage::{Select, Selection},
+};
+
+use super::{
+    Evaluator, RowRef, Sink, Steps, Values, WindowSpec,
+    window::{StepWindow, drop_stale},
+    without_identity,
+};
+use crate::{
+    engine::{EvalError, Series},
+    functions::range::extended,
+    parser::{Expr, ExprKind, Extent, RangeSelector, Selector},
+};
+
+/// Takes rows together with the times of their samples in seconds.
+type TimedSink<'a> = dyn FnMut(RowRef<'_>, &[f64]) -> Result<(), EvalError> + 'a;
+
+/// Takes the samples of a series with the windows of all steps.
+type WindowVisitor<'a> = dyn FnMut(&Labels, &Column, &[StepWindow]) -> Result<(), EvalError> + 'a;
+
+impl Evaluator<'_> {
+    /// Selects the series of a selector between two times, both inclusive.
+    pub(crate) fn select(
+        &self,
+        selector: &Selector,
+        (start, end): (Timestamp, Timestamp),
+    ) -> Result<Box<dyn Selection + '_>, EvalError> {
+        self.ctx.check()?;
+        let matchers = selector.all_matchers();
+        let max_series = self.options.max_series;
+        let selection =
+            self.storage.select(&Select { matchers: &matchers, start, end, max_series })?;
+        self.count_series(selection.labels().len());
+        Ok(selection)
+    }
+
+    /// An instant selector at every step.
+    pub(super) fn stream_selector(
+        &self,
+        selector: &Selector,
+        steps: Steps,
+        sink: &mut Sink<'_>,
+    ) -> Result<(), EvalError> {
+        self.stream_selected(selector, steps, &mut |row, _| sink(row))
+    }
+
+    /// An instant selector at every step, with the times of the samples: NaN-free seconds in a column
+    /// of their own.
+    pub(crate) fn stream_selected(
+        &self,
+        selector: &Selector,
+        steps: Steps,
+        sink: &mut TimedSink<'_>,
+    ) -> Result<(), EvalError> {
+        if selector.extent == Extent::Smoothed {
+            return self.stream_smoothed(selector, steps, sink);
+        }
+        let offset = self.offset_ms(selector.offset.as_ref())?;
+        let at = self.at(selector.at);
+        let reference = |step: Timestamp| at.unwrap_or(step).saturating_sub(offset);
+        let oldest = reference(steps.start).saturating_sub(self.lookback_ms).saturating_add(1);
+        let selection = self.select(selector, (oldest, reference(steps.end())))?;
+        let is_single = steps.count == 1;
+        let mut column = Column::default();
+        let mut values = Values::default();
+        let mut times = Vec::new();
+        for (i, labels) in selection.labels().iter().enumerate() {
+            values.reset(steps.count);
+            times.clear();
+            times.resize(steps.count, 0.0);
+            if is_single {
+                let Some(sample) = selection.latest(i)? else { continue };
+                self.count_samples(1)?;
+                if sample.value.is_stale() {
+                    continue;
+                }
+                times[0] = sample.timestamp as f64 / 1000.0;
+                match sample.value {
+                    Value::Float(value) => values.floats[0] = value,
+                    Value::Histogram(histogram) => values.set_histogram(0, histogram),
+                }
+            } else {
+                selection.read(i, &mut column)?;
+                self.count_samples(column.len())?;
+                let found =
+                    place(&column, &steps, &reference, self.lookback_ms, &mut values, &mut times);
+                if !found {
+                    continue;
+                }
+            }
+            sink(RowRef { labels, drop_name: false, values: &values }, &times)?;
+        }
+        Ok(())
+    }
+
+    fn stream_smoothed(
+        &self,
+        selector: &Selector,
+        steps: Steps,
+        sink: &mut TimedSink<'_>,
+    ) -> Result<(), EvalError> {
+        let spec = WindowSpec {
+            range_ms: 0,
+            offset_ms: self.offset_ms(selector.offset.as_ref())?,
+            at: self.at(selector.at),
+            extent: Extent::Smoothed,
+            lookback_ms: self.lookback_ms,
+        };
+        let times: Vec<f64> = steps.iter().map(|t| t as f64 / 1000.0).collect();
+        let mut values = Values::default();
+        self.each_window(selector, &spec, steps, &mut |labels, column, windows| {
+            values.reset(steps.count);
+            for (step, window) in windows.iter().enumerate() {
+                if let Some(value) = extended::smoothed_at(column, window)? {
+                    values.floats[step] = value;
+                }
+            }
+            if values.has_any() {
+                sink(RowRef { labels, drop_name: false, values: &values }, &times)?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Reads the series of a range selector one by one, each with the windows of all steps.
+    pub(crate) fn each_window(
+        &self,
+        selector: &Selector,
+        spec: &WindowSpec,
+        steps: Steps,
+        visit: &mut WindowVisitor<'_>,
+    ) -> Result<(), EvalError> {
+        let selection = self.select(selector, spec.time_range(&steps))?;
+        let mut column = Column::default();
+        let mut windows = Vec::with_capacity(steps.count);
+        for (i, labels) in selection.labels().iter().enumerate() {
+            selection.read(i, &mut column)?;
+            self.count_samples(column.len())?;
+            drop_stale(&mut column);
+            if column.is_empty() {
+                continue;
+            }
+            spec.windows(&steps, &column, &mut windows);
+            visit(labels, &column, &windows)?;
+        }
+        Ok(())
+    }
+
+    /// The windows of a range selector.
+    pub(crate) fn window_spec(&self, range: &RangeSelector) -> Result<WindowSpec, EvalError> {
+        Ok(WindowSpec {
+            range_ms: self.positive_ms(&range.range)?,
+            offset_ms: self.offset_ms(range.selector.offset.as_ref())?,
+            at: self.at(range.selector.at),
+            extent: range.selector.extent,
+            lookback_ms: self.lookback_ms,
+        })
+    }
+
+    /// A range vector as the result of an instant query: the samples themselves.
+    pub(crate) fn raw_matrix(&self, expr: &Expr) -> Result<Vec<Series>, EvalError> {
+        match &expr.unwrapped().kind {
+            ExprKind::Range(range) => {
+                let spec = self.window_spec(range)?;
+                let mut all = Vec::new();
+                self.each_window(
+                    &range.selector,
+                    &spec,
+                    self.query,
+                    &mut |labels, column, windows| {
+                        let column = match spec.extent {
+                            Extent::Plain => inside(column, &windows[0]),
+                            _ => extended::with_borders(column, &windows[0], spec.extent)?,
+                        };
+                        if !column.is_empty() {
+                            self.hold(column.len())?;
+                            all.push(Series::raw(labels.clone(), column));
+                        }
+                        Ok(())
+                    },
+                )?;
+                Ok(all)
+            }
+            ExprKind::Subquery(subquery) => {
+                let (rows, spec) = self.subquery(subquery, self.query)?;
+                let mut all = Vec::new();
+                let mut windows = Vec::new();
+                for (labels, drop_name, column) in rows {
+                    spec.windows(&self.query, &column, &mut windows);
+                    let column = inside(&column, &windows[0]);
+                    let labels = if drop_name { without_identity(&labels) } else { labels };
+                    if !column.is_empty() {
+                        all.push(Series::raw(labels, column));
+                    }
+                }
+                Ok(all)
+            }
+            _ => Ok(Vec::new()),
+        }
+    }
+}
+
+fn inside(column: &Column, window: &StepWindow) -> Column {
+    let ((f0, f1), (h0, h1)) = (window.floats, window.histograms);
+    Column {
+        float_times: column.float_times[f0..f1].to_vec(),
+        floats: column.floats[f0..f1].to_vec(),
+        histogram_times: column.histogram_times[h0..h1].to_vec(),
+        histograms: column.histograms[h0..h1].to_vec(),
+    }
+}
+
+/// Places the newest sample within the lookback on every step; false when no step has one.
+fn place(
+    column: &Column,
+    steps: &Steps,
+    reference: &impl Fn(Timestamp) -> Timestamp,
+    lookback_ms: i64,
+    values: &mut Values,
+    times: &mut [f64],
+) -> bool {
+    let (mut f, mut h) = (0, 0);
+    let mut found = false;
+    for (i, step) in steps.iter().enumerate() {
+        let newest = reference(step);
+        let oldest = newest.saturating_sub(lookback_ms);
+        while f < column.float_times.len() && column.float_times[f] <= newest {
+            f += 1;
+        }
+        while h < column.histogram_times.len() && column.histogram_times[h] <= newest {
+            h += 1;
+        }
+        let float = f.checked_sub(1).map(|f| column.float_times[f]);
+        let histogram = h.checked_sub(1).map(|h| column.histogram_times[h]);
+        let Some(time) = float.max(histogram).filter(|time| *time > oldest) else { continue };
+        if histogram > float {
+            let histogram = &column.histograms[h - 1];
+            if is_stale(histogram.sum) {
+                continue;
+            }
+            values.set_histogram(i, Arc::clone(histogram));
+        } else {
+            let value = column.floats[f - 1];
+            if is_stale(value) {
+                continue;
+            }
+            values.floats[i] = value;
+        }
+        times[i] = time as f64 / 1000.0;
+        found = true;
+    }
+    found
+}

@@ -1,0 +1,110 @@
+//! Windows over a column of samples: for each step, which samples it sees.
+
+use model::{Column, Timestamp, is_stale};
+
+use super::Steps;
+use crate::parser::Extent;
+
+/// How the windows of a range selector or subquery lie.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct WindowSpec {
+    /// Length of a window, open at the old end.
+    pub(crate) range_ms: i64,
+    /// How far back the windows are shifted.
+    pub(crate) offset_ms: i64,
+    /// The fixed time all windows end at, before the offset.
+    pub(crate) at: Option<Timestamp>,
+    /// How the borders are treated.
+    pub(crate) extent: Extent,
+    /// How far an anchored or smoothed window looks beyond its borders.
+    pub(crate) lookback_ms: i64,
+}
+
+/// What one step sees: the window `(start, end]` and the indices of the samples in it. For anchored and
+/// smoothed windows the indices also cover the samples beyond the borders.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct StepWindow {
+    pub(crate) start: Timestamp,
+    pub(crate) end: Timestamp,
+    pub(crate) floats: (usize, usize),
+    pub(crate) histograms: (usize, usize),
+}
+
+impl WindowSpec {
+    fn end_of(&self, step: Timestamp) -> Timestamp {
+        self.at.unwrap_or(step).saturating_sub(self.offset_ms)
+    }
+
+    /// How far the samples seen reach before and after the window.
+    fn margins(&self) -> (i64, i64) {
+        match self.extent {
+            Extent::Plain => (0, 0),
+            Extent::Anchored => (self.lookback_ms, 0),
+            Extent::Smoothed => (self.lookback_ms, self.lookback_ms),
+        }
+    }
+
+    /// The oldest and newest timestamp any window sees, both inclusive.
+    pub(crate) fn time_range(&self, steps: &Steps) -> (Timestamp, Timestamp) {
+        let (before, after) = self.margins();
+        let oldest = self
+            .end_of(steps.start)
+            .saturating_sub(self.range_ms)
+            .saturating_sub(before)
+            .saturating_add(1);
+        (oldest, self.end_of(steps.end()).saturating_add(after))
+    }
+
+    /// The window of every step over a column without stale markers. Indices only move forward, so
+    /// the whole costs as much as there are samples and steps.
+    pub(crate) fn windows(&self, steps: &Steps, column: &Column, out: &mut Vec<StepWindow>) {
+        out.clear();
+        let (before, after) = self.margins();
+        let mut floats = (0, 0);
+        let mut histograms = (0, 0);
+        for step in steps.iter() {
+            let end = self.end_of(step);
+            let start = end.saturating_sub(self.range_ms);
+            let (oldest, newest) = (start.saturating_sub(before), end.saturating_add(after));
+            slide(&column.float_times, oldest, newest, &mut floats);
+            slide(&column.histogram_times, oldest, newest, &mut histograms);
+            out.push(StepWindow { start, end, floats, histograms });
+        }
+    }
+}
+
+fn slide(
+    times: &[Timestamp],
+    oldest: Timestamp,
+    newest: Timestamp,
+    (low, high): &mut (usize, usize),
+) {
+    while *high < times.len() && times[*high] <= newest {
+        *high += 1;
+    }
+    while *low < *high && times[*low] <= oldest {
+        *low += 1;
+    }
+}
+
+/// Removes stale markers, which range functions do not see.
+pub(crate) fn drop_stale(column: &mut Column) {
+    if column.floats.iter().any(|value| is_stale(*value)) {
+        let mut kept = 0;
+        for i in 0..column.floats.len() {
+            if !is_stale(column.floats[i]) {
+                column.floats[kept] = column.floats[i];
+                column.float_times[kept] = column.float_times[i];
+                kept += 1;
+            }
+        }
+        column.floats.truncate(kept);
+        column.float_times.truncate(kept);
+    }
+    if column.histograms.iter().any(|histogram| is_stale(histogram.sum)) {
+        let mut keep =
+            column.histograms.iter().map(|h| !is_stale(h.sum)).collect::<Vec<_>>().into_iter();
+        column.histogram_times.retain(|_| keep.next().unwrap_or(true));
+        column.histograms.retain(|histogram| !is_stale(histogram.sum));
+    }
+}

@@ -1,0 +1,284 @@
+//! Writing a block, series by series.
+
+use std::collections::BTreeMap;
+
+use hashbrown::HashMap;
+use model::{Column, Labels, Metadata, Timestamp};
+
+use super::{INDEX_MAGIC, INDEX_VERSION, PAGE_MAGIC, PAGE_VERSION, series_order, summary::Summary};
+use crate::{
+    bytes::{finish_envelope, put_i64, put_text, put_u64, start_envelope},
+    codec,
+    engine::{BlockRow, Engine, EngineError, PageRow},
+};
+
+/// How many bytes of pages are handed to the engine at once, so that other writers get their turn.
+const STAGE_BYTES: usize = 4 << 20;
+
+/// What is settled of a block before its first series.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct BlockPlan {
+    /// The key of the row to be.
+    pub(crate) id: u64,
+    pub(crate) level: u32,
+    /// Of two blocks with a sample of the same series and time, the one with the higher order counts.
+    pub(crate) order: u64,
+    /// Pages are closed when they have this many bytes.
+    pub(crate) page_bytes: usize,
+}
+
+/// Why a block could not be built.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum BuildError {
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// The index would not fit its length field.
+    #[error("the index of the block has {0} bytes, more than 4 GiB")]
+    TooLarge(usize),
+}
+
+/// Builds a block. Pages are staged with the engine as they fill up; the block exists only once its
+/// row is added.
+#[derive(Debug)]
+pub(crate) struct BlockBuilder<'a> {
+    engine: &'a dyn Engine,
+    plan: BlockPlan,
+    page: Vec<u8>,
+    page_number: u32,
+    staged: Vec<PageRow>,
+    staged_bytes: usize,
+    page_bytes: u64,
+    /// Text to its number in order of appearance.
+    symbols: HashMap<Box<str>, u32, foldhash::fast::FixedState>,
+    series: Vec<PlannedSeries>,
+    samples: u64,
+    min_time: Timestamp,
+    max_time: Timestamp,
+    last: Option<Labels>,
+}
+
+#[derive(Debug)]
+struct PlannedSeries {
+    /// Numbers of name and value of each label, in order of name.
+    labels: Box<[(u32, u32)]>,
+    chunks: Box<[PlannedChunk]>,
+}
+
+#[derive(Debug)]
+struct PlannedChunk {
+    page: u32,
+    offset: u32,
+    length: u32,
+    count: u32,
+    min_time: Timestamp,
+    max_time: Timestamp,
+    /// Of numbers; histograms have none.
+    summary: Option<Summary>,
+}
+
+impl<'a> BlockBuilder<'a> {
+    pub(crate) fn new(engine: &'a dyn Engine, plan: BlockPlan) -> Self {
+        let mut page = Vec::new();
+        start_envelope(&mut page, PAGE_MAGIC, PAGE_VERSION);
+        Self {
+            engine,
+            plan,
+            page,
+            page_number: 0,
+            staged: Vec::new(),
+            staged_bytes: 0,
+            page_bytes: 0,
+            symbols: HashMap::default(),
+            series: Vec::new(),
+            samples: 0,
+            min_time: Timestamp::MAX,
+            max_time: Timestamp::MIN,
+            last: None,
+        }
+    }
+
+    /// Adds a series with its samples. Series come in order of metric and labels, each once; one
+    /// without samples is left out.
+    pub(crate) fn add(&mut self, labels: &Labels, column: &Column) -> Result<(), EngineError> {
+        if column.is_empty() {
+            return Ok(());
+        }
+        debug_assert!(self.last.as_ref().is_none_or(|last| series_order(last, labels).is_lt()));
+        self.last = Some(labels.clone());
+        let mut chunks = Vec::new();
+        let size = codec::BLOCK_CHUNK_SAMPLES;
+        for (times, values) in column.float_times.chunks(size).zip(column.floats.chunks(size)) {
+            let summary = Some(Summary::of(values));
+            chunks
+                .push(self.chunk(times, summary, |out| codec::encode_floats(times, values, out))?);
+        }
+        let histograms = column.histogram_times.chunks(size).zip(column.histograms.chunks(size));
+        for (times, values) in histograms {
+            chunks
+                .push(self.chunk(times, None, |out| codec::encode_histograms(times, values, out))?);
+        }
+        let labels = labels.iter().map(|(n, v)| (self.symbol(n), self.symbol(v))).collect();
+        self.series.push(PlannedSeries { labels, chunks: chunks.into() });
+        Ok(())
+    }
+
+    /// Stages what is left and returns the row to be added; `None` when there is no sample at all.
+    /// `metadata` is what the block will remember of its metrics.
+    pub(crate) fn finish<'m>(
+        mut self,
+        metadata: impl Iterator<Item = &'m Metadata>,
+    ) -> Result<Option<BlockRow>, BuildError> {
+        if self.series.is_empty() {
+            return Ok(None);
+        }
+        self.close_page()?;
+        self.stage()?;
+        let index = self.index(metadata);
+        if u32::try_from(index.len()).is_err() {
+            return Err(BuildError::TooLarge(index.len()));
+        }
+        Ok(Some(BlockRow {
+            id: self.plan.id,
+            level: self.plan.level,
+            min_time: self.min_time,
+            max_time: self.max_time,
+            series: self.series.len() as u64,
+            samples: self.samples,
+            page_bytes: self.page_bytes,
+            index,
+        }))
+    }
+
+    fn chunk(
+        &mut self,
+        times: &[Timestamp],
+        summary: Option<Summary>,
+        encode: impl FnOnce(&mut Vec<u8>),
+    ) -> Result<PlannedChunk, EngineError> {
+        if self.page.len() >= self.plan.page_bytes {
+            self.close_page()?;
+        }
+        let start = self.page.len();
+        encode(&mut self.page);
+        let (min_time, max_time) = (times[0], times[times.len() - 1]);
+        self.min_time = self.min_time.min(min_time);
+        self.max_time = self.max_time.max(max_time);
+        self.samples += times.len() as u64;
+        Ok(PlannedChunk {
+            page: self.page_number,
+            offset: (start - crate::bytes::ENVELOPE_BYTES) as u32,
+            length: (self.page.len() - start) as u32,
+            count: times.len() as u32,
+            min_time,
+            max_time,
+            summary,
+        })
+    }
+
+    fn close_page(&mut self) -> Result<(), EngineError> {
+        if self.page.len() <= crate::bytes::ENVELOPE_BYTES {
+            return Ok(());
+        }
+        let mut bytes = Vec::with_capacity(self.page.len());
+        start_envelope(&mut bytes, PAGE_MAGIC, PAGE_VERSION);
+        std::mem::swap(&mut bytes, &mut self.page);
+        finish_envelope(&mut bytes);
+        self.page_bytes += bytes.len() as u64;
+        self.staged_bytes += bytes.len();
+        self.staged.push(PageRow { block: self.plan.id, page: self.page_number, bytes });
+        self.page_number += 1;
+        if self.staged_bytes >= STAGE_BYTES { self.stage() } else { Ok(()) }
+    }
+
+    fn stage(&mut self) -> Result<(), EngineError> {
+        self.engine.stage_pages(&self.staged)?;
+        self.staged.clear();
+        self.staged_bytes = 0;
+        Ok(())
+    }
+
+    fn symbol(&mut self, text: &str) -> u32 {
+        if let Some(&number) = self.symbols.get(text) {
+            return number;
+        }
+        let number = self.symbols.len() as u32;
+        self.symbols.insert(text.into(), number);
+        number
+    }
+
+    fn index<'m>(&self, metadata: impl Iterator<Item = &'m Metadata>) -> Vec<u8> {
+        let mut out = Vec::new();
+        start_envelope(&mut out, INDEX_MAGIC, INDEX_VERSION);
+        put_u64(&mut out, self.plan.order);
+        let ranks = self.put_symbols(&mut out);
+        let rank = |symbol: u32| u64::from(ranks[symbol as usize]);
+        put_u64(&mut out, self.series.len() as u64);
+        for series in &self.series {
+            put_u64(&mut out, series.labels.len() as u64);
+            for &(name, value) in &series.labels {
+                put_u64(&mut out, rank(name));
+                put_u64(&mut out, rank(value));
+            }
+            put_u64(&mut out, series.chunks.len() as u64);
+            for chunk in &series.chunks {
+                put_chunk(chunk, self.min_time, &mut out);
+            }
+        }
+        self.put_postings(&ranks, &mut out);
+        let metadata: Vec<&Metadata> = metadata
+            .filter(|metadata| self.symbols.contains_key(metadata.metric.as_str()))
+            .collect();
+        put_u64(&mut out, metadata.len() as u64);
+        for metadata in metadata {
+            crate::metadata::put(metadata, &mut out);
+        }
+        finish_envelope(&mut out);
+        out
+    }
+
+    /// Writes all texts in order and returns the rank of each by its number.
+    fn put_symbols(&self, out: &mut Vec<u8>) -> Vec<u32> {
+        let mut sorted: Vec<(&str, u32)> = self.symbols.iter().map(|(t, &n)| (&**t, n)).collect();
+        sorted.sort_unstable();
+        let mut ranks = vec![0; sorted.len()];
+        put_u64(out, sorted.len() as u64);
+        for (rank, (text, number)) in sorted.into_iter().enumerate() {
+            ranks[number as usize] = rank as u32;
+            put_text(out, text);
+        }
+        ranks
+    }
+
+    fn put_postings(&self, ranks: &[u32], out: &mut Vec<u8>) {
+        let mut postings: BTreeMap<(u32, u32), Vec<u32>> = BTreeMap::new();
+        for (number, series) in self.series.iter().enumerate() {
+            for &(name, value) in &series.labels {
+                let pair = (ranks[name as usize], ranks[value as usize]);
+                postings.entry(pair).or_default().push(number as u32);
+            }
+        }
+        put_u64(out, postings.len() as u64);
+        for ((name, value), series) in postings {
+            put_u64(out, u64::from(name));
+            put_u64(out, u64::from(value));
+            put_u64(out, series.len() as u64);
+            let mut next = 0;
+            for number in series {
+                put_u64(out, u64::from(number - next));
+                next = number + 1;
+            }
+        }
+    }
+}
+
+fn put_chunk(chunk: &PlannedChunk, block_start: Timestamp, out: &mut Vec<u8>) {
+    out.push(u8::from(chunk.summary.is_none()));
+    for number in [chunk.page, chunk.offset, chunk.length, chunk.count] {
+        put_u64(out, u64::from(number));
+    }
+    put_i64(out, chunk.min_time.wrapping_sub(block_start));
+    put_i64(out, chunk.max_time.wrapping_sub(chunk.min_time));
+    if let Some(summary) = &chunk.summary {
+        summary.put(out);
+    }
+}

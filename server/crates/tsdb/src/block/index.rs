@@ -1,0 +1,249 @@
+//! Reading the index of a block.
+//!
+//! The index stays as its bytes. Opening it checks all of it once and remembers where things begin;
+//! what is asked for later is read from the bytes, so a block in memory is little larger than on disk.
+
+use std::borrow::Cow;
+
+use model::{Labels, Metadata, Timestamp};
+
+use super::{INDEX_MAGIC, INDEX_VERSION, summary::Summary};
+use crate::{
+    bytes::{FormatError, Reader, open_envelope},
+    engine::BlockRow,
+    postings::Index,
+};
+
+/// A block that can be queried.
+#[derive(Debug)]
+pub(crate) struct Block {
+    /// The row, with its index bytes taken out.
+    pub(crate) row: BlockRow,
+    /// Of two blocks with a sample of the same series and time, the one with the higher order counts.
+    pub(crate) order: u64,
+    /// What is known of the block's metrics.
+    pub(crate) metadata: Vec<Metadata>,
+    payload: Box<[u8]>,
+    /// Where each text begins, in order of the texts.
+    symbols: Box<[u32]>,
+    /// Where each series begins.
+    series: Box<[u32]>,
+    /// Name, value and where their postings begin, ascending by name and value.
+    postings: Box<[(u32, u32, u32)]>,
+}
+
+/// Where a chunk is and what is known of it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct ChunkRef {
+    pub(crate) page: u32,
+    /// Where it begins in the page's payload.
+    pub(crate) offset: u32,
+    pub(crate) length: u32,
+    pub(crate) count: u32,
+    pub(crate) min_time: Timestamp,
+    pub(crate) max_time: Timestamp,
+    /// Of numbers; histograms have none.
+    pub(crate) summary: Option<Summary>,
+}
+
+impl Block {
+    /// Checks a row and makes it a block.
+    pub(crate) fn open(mut row: BlockRow) -> Result<Self, FormatError> {
+        let index = std::mem::take(&mut row.index);
+        let payload: Box<[u8]> =
+            open_envelope(&index, INDEX_MAGIC, INDEX_VERSION, "block index")?.into();
+        let mut reader = Reader::new(&payload);
+        let order = reader.u64()?;
+        let at = |reader: &Reader<'_>| (payload.len() - reader.rest().len()) as u32;
+
+        let mut symbols = Vec::new();
+        let mut last = None;
+        for _ in 0..reader.count()? {
+            symbols.push(at(&reader));
+            let text = reader.text()?;
+            if last.is_some_and(|last| last >= text) {
+                return Err(FormatError::Invalid("order of texts"));
+            }
+            last = Some(text);
+        }
+        let symbol = |reader: &mut Reader<'_>| -> Result<u32, FormatError> {
+            let symbol = reader.u32()?;
+            let is_known = (symbol as usize) < symbols.len();
+            if is_known { Ok(symbol) } else { Err(FormatError::Invalid("number of a text")) }
+        };
+        let mut series = Vec::new();
+        for _ in 0..reader.count()? {
+            series.push(at(&reader));
+            for _ in 0..reader.count()? {
+                symbol(&mut reader)?;
+                symbol(&mut reader)?;
+            }
+            for _ in 0..reader.count()? {
+                take_chunk(&mut reader, row.min_time)?;
+            }
+        }
+        let mut postings = Vec::new();
+        for _ in 0..reader.count()? {
+            let (name, value) = (symbol(&mut reader)?, symbol(&mut reader)?);
+            let start = at(&reader);
+            if take_postings(&mut reader)?.last().is_some_and(|&s| s as usize >= series.len()) {
+                return Err(FormatError::Invalid("number of a series"));
+            }
+            postings.push((name, value, start));
+        }
+        if !postings.is_sorted_by(|a, b| (a.0, a.1) < (b.0, b.1)) {
+            return Err(FormatError::Invalid("order of postings"));
+        }
+        let mut metadata = Vec::new();
+        for _ in 0..reader.count()? {
+            metadata.push(crate::metadata::take(&mut reader)?);
+        }
+        if !reader.is_empty() {
+            return Err(FormatError::Invalid("end of the index"));
+        }
+        let (symbols, series, postings) = (symbols.into(), series.into(), postings.into());
+        Ok(Self { row, order, metadata, payload, symbols, series, postings })
+    }
+
+    /// How many series the block has.
+    pub(crate) fn len(&self) -> u32 {
+        self.series.len() as u32
+    }
+
+    /// Whether a sample of the block may lie within the range, both ends inclusive.
+    pub(crate) fn overlaps(&self, start: Timestamp, end: Timestamp) -> bool {
+        self.row.min_time <= end && self.row.max_time >= start
+    }
+
+    /// The labels of a series by its number.
+    pub(crate) fn labels(&self, series: u32) -> Result<Labels, FormatError> {
+        let mut reader = self.series_reader(series)?;
+        let count = reader.count()?;
+        let mut pairs = Vec::with_capacity(count);
+        for _ in 0..count {
+            pairs.push((self.symbol(reader.u32()?), self.symbol(reader.u32()?)));
+        }
+        Ok(Labels::from_pairs(pairs))
+    }
+
+    /// The chunks of a series by its number: those of numbers, then those of histograms, each in order
+    /// of time.
+    pub(crate) fn chunks(&self, series: u32) -> Result<Vec<ChunkRef>, FormatError> {
+        let mut reader = self.series_reader(series)?;
+        for _ in 0..2 * reader.count()? {
+            reader.u32()?;
+        }
+        (0..reader.count()?).map(|_| take_chunk(&mut reader, self.row.min_time)).collect()
+    }
+
+    /// All label names, ascending.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        let same = |a: &&(u32, u32, u32), b: &&(u32, u32, u32)| a.0 == b.0;
+        let mut last = None;
+        self.postings.iter().filter_map(move |entry| {
+            let is_new = last.is_none_or(|last| !same(&last, &entry));
+            last = Some(entry);
+            is_new.then(|| self.symbol(entry.0))
+        })
+    }
+
+    /// All values of a label, ascending.
+    pub(crate) fn values(&self, name: &str) -> impl Iterator<Item = &str> {
+        self.values_of(name).iter().map(|entry| self.symbol(entry.1))
+    }
+
+    /// The memory held, in bytes.
+    pub(crate) fn heap_bytes(&self) -> usize {
+        self.payload.len() + 4 * (self.symbols.len() + self.series.len()) + 12 * self.postings.len()
+    }
+
+    fn series_reader(&self, series: u32) -> Result<Reader<'_>, FormatError> {
+        let start = self.series.get(series as usize).ok_or(FormatError::Invalid("series"))?;
+        Ok(self.reader_at(*start))
+    }
+
+    fn reader_at(&self, start: u32) -> Reader<'_> {
+        Reader::new(self.payload.get(start as usize..).unwrap_or_default())
+    }
+
+    /// A text by its number; opening the block has checked that it is there.
+    fn symbol(&self, symbol: u32) -> &str {
+        let start = self.symbols.get(symbol as usize).copied().unwrap_or(u32::MAX);
+        self.reader_at(start).text().unwrap_or_default()
+    }
+
+    fn find_symbol(&self, text: &str) -> Option<u32> {
+        let at = self
+            .symbols
+            .partition_point(|&start| self.reader_at(start).text().unwrap_or_default() < text);
+        (at < self.symbols.len() && self.symbol(at as u32) == text).then_some(at as u32)
+    }
+
+    fn values_of(&self, name: &str) -> &[(u32, u32, u32)] {
+        let Some(name) = self.find_symbol(name) else { return &[] };
+        let start = self.postings.partition_point(|entry| entry.0 < name);
+        let end = self.postings.partition_point(|entry| entry.0 <= name);
+        &self.postings[start..end]
+    }
+
+    fn postings_at(&self, start: u32) -> Vec<u32> {
+        take_postings(&mut self.reader_at(start)).unwrap_or_default()
+    }
+}
+
+impl Index for Block {
+    fn all(&self) -> Vec<u32> {
+        (0..self.len()).collect()
+    }
+
+    fn postings(&self, name: &str, value: &str) -> Cow<'_, [u32]> {
+        let values = self.values_of(name);
+        let postings = self.find_symbol(value).and_then(|value| {
+            let at = values.binary_search_by_key(&value, |entry| entry.1).ok()?;
+            Some(self.postings_at(values[at].2))
+        });
+        Cow::Owned(postings.unwrap_or_default())
+    }
+
+    fn visit_values(
+        &self,
+        name: &str,
+        prefix: &str,
+        wants: &mut dyn FnMut(&str) -> bool,
+        visit: &mut dyn FnMut(&[u32]),
+    ) {
+        let values = self.values_of(name);
+        let from = values.partition_point(|entry| self.symbol(entry.1) < prefix);
+        for &(_, value, start) in &values[from..] {
+            let value = self.symbol(value);
+            if !value.starts_with(prefix) {
+                break;
+            }
+            if wants(value) {
+                visit(&self.postings_at(start));
+            }
+        }
+    }
+}
+
+fn take_postings(reader: &mut Reader<'_>) -> Result<Vec<u32>, FormatError> {
+    let mut series = Vec::new();
+    let mut next = 0_u32;
+    for _ in 0..reader.count()? {
+        let number = next.checked_add(reader.u32()?).filter(|&number| number < u32::MAX);
+        let number = number.ok_or(FormatError::Invalid("number of a series"))?;
+        series.push(number);
+        next = number + 1;
+    }
+    Ok(series)
+}
+
+fn take_chunk(reader: &mut Reader<'_>, block_start: Timestamp) -> Result<ChunkRef, FormatError> {
+    let is_histogram = reader.u8()? != 0;
+    let [page, offset, length, count] =
+        [reader.u32()?, reader.u32()?, reader.u32()?, reader.u32()?];
+    let min_time = block_start.wrapping_add(reader.i64()?);
+    let max_time = min_time.wrapping_add(reader.i64()?);
+    let summary = if is_histogram { None } else { Some(Summary::take(reader)?) };
+    Ok(ChunkRef { page, offset, length, count, min_time, max_time, summary })
+}

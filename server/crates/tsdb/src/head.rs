@@ -1,0 +1,322 @@
+//! The head: every series that is being written, with its samples since the last seal.
+
+use std::{hash::BuildHasher, sync::Arc};
+
+use foldhash::fast::FixedState;
+use hashbrown::{HashTable, hash_table::Entry};
+use model::{Column, Labels, Sample, Timestamp, Value};
+
+use self::{index::HeadIndex, samples::Samples};
+use crate::{bytes::FormatError, columns::is_same_value};
+
+pub(crate) mod index;
+pub(crate) mod samples;
+
+/// A series that is not written for this many seals is forgotten.
+const IDLE_SEALS: u32 = 2;
+
+/// A series of the head, from [`Tsdb::resolve`](crate::Tsdb::resolve).
+///
+/// Stays valid as long as the series gets a sample now and then. A series without one for two seals is
+/// forgotten, and its reference never means another series.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct SeriesRef {
+    pub(crate) slot: u32,
+    pub(crate) generation: u32,
+}
+
+/// All series that are being written.
+#[derive(Debug, Default)]
+pub(crate) struct Head {
+    slots: Vec<Slot>,
+    /// Slots without a series.
+    free: Vec<u32>,
+    by_labels: HashTable<u32>,
+    hasher: FixedState,
+    index: HeadIndex,
+    /// What every series without samples shares.
+    empty: Arc<Samples>,
+    /// How many times the head was cut.
+    cuts: u32,
+    late: Vec<(u32, Timestamp, Value)>,
+}
+
+#[derive(Debug)]
+struct Slot {
+    generation: u32,
+    series: Option<Series>,
+}
+
+/// One series.
+#[derive(Debug, Clone)]
+pub(crate) struct Series {
+    pub(crate) labels: Labels,
+    /// The newest sample ever seen here.
+    pub(crate) last: Option<Sample>,
+    /// Samples since the last cut.
+    pub(crate) samples: Arc<Samples>,
+    /// Samples that are on their way into a block.
+    pub(crate) sealing: Option<Arc<Samples>>,
+    /// The cut before which the series was last used.
+    used: u32,
+}
+
+/// What became of samples.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Late {
+    /// Samples older than the newest of their series.
+    pub(crate) samples: u64,
+    /// Values that gave way to another one of the same time.
+    pub(crate) replaced: u64,
+}
+
+impl Head {
+    /// Finds a series without changing anything.
+    pub(crate) fn find(&self, labels: &Labels) -> Option<SeriesRef> {
+        let hash = self.hasher.hash_one(labels.as_packed());
+        let &slot = self.by_labels.find(hash, |&slot| self.has_labels(slot, labels))?;
+        Some(self.reference(slot))
+    }
+
+    /// Finds or adds a series and marks it as used.
+    pub(crate) fn resolve(&mut self, labels: &Labels) -> SeriesRef {
+        let hash = self.hasher.hash_one(labels.as_packed());
+        let Self { slots, by_labels, hasher, .. } = self;
+        let entry = by_labels.entry(
+            hash,
+            |&slot| labels_at(slots, slot) == Some(labels),
+            |&slot| labels_at(slots, slot).map_or(0, |l| hasher.hash_one(l.as_packed())),
+        );
+        let slot = match entry {
+            Entry::Occupied(entry) => *entry.get(),
+            Entry::Vacant(entry) => {
+                let slot = self.free.pop().unwrap_or_else(|| {
+                    slots.push(Slot { generation: 0, series: None });
+                    // Four thousand million series do not fit any memory.
+                    (slots.len() - 1) as u32
+                });
+                entry.insert(slot);
+                slots[slot as usize].series = Some(Series {
+                    labels: labels.clone(),
+                    last: None,
+                    samples: Arc::clone(&self.empty),
+                    sealing: None,
+                    used: self.cuts,
+                });
+                self.index.insert(slot, labels);
+                slot
+            }
+        };
+        if let Some(series) = &mut self.slots[slot as usize].series {
+            series.used = self.cuts;
+        }
+        self.reference(slot)
+    }
+
+    /// The slot of a reference that is still valid.
+    pub(crate) fn slot(&self, series: SeriesRef) -> Option<u32> {
+        let slot = self.slots.get(series.slot as usize)?;
+        (slot.generation == series.generation && slot.series.is_some()).then_some(series.slot)
+    }
+
+    /// The series in a slot.
+    pub(crate) fn series(&self, slot: u32) -> Option<&Series> {
+        self.slots.get(slot as usize)?.series.as_ref()
+    }
+
+    /// All series with their slots.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (u32, &Series)> {
+        self.slots
+            .iter()
+            .enumerate()
+            .filter_map(|(slot, s)| Some((slot as u32, s.series.as_ref()?)))
+    }
+
+    /// How many series there are.
+    pub(crate) fn len(&self) -> usize {
+        self.by_labels.len()
+    }
+
+    pub(crate) fn index(&self) -> &HeadIndex {
+        &self.index
+    }
+
+    /// Adds a sample. One that is not newer than the newest waits for [`Head::finish`].
+    #[inline]
+    pub(crate) fn append(&mut self, slot: u32, timestamp: Timestamp, value: &Value) {
+        let Some(series) = self.slots.get_mut(slot as usize).and_then(|s| s.series.as_mut()) else {
+            return;
+        };
+        series.used = self.cuts;
+        match &mut series.last {
+            Some(last) if timestamp <= last.timestamp => {
+                self.late.push((slot, timestamp, value.clone()));
+            }
+            last => {
+                *last = Some(Sample { timestamp, value: value.clone() });
+                Arc::make_mut(&mut series.samples).append(timestamp, value);
+            }
+        }
+    }
+
+    /// Puts the samples that came late into their places, at the end of each flush.
+    ///
+    /// # Errors
+    /// When the memory is damaged; the other series are complete.
+    pub(crate) fn finish(&mut self) -> Result<Late, FormatError> {
+        let mut late = std::mem::take(&mut self.late);
+        let mut outcome = Late::default();
+        let mut result = Ok(());
+        // Stable: of two samples with the same time the later one wins.
+        late.sort_by_key(|(slot, timestamp, _)| (*slot, *timestamp));
+        for group in late.chunk_by(|a, b| a.0 == b.0) {
+            let slot = group[0].0 as usize;
+            let Some(series) = self.slots.get_mut(slot).and_then(|s| s.series.as_mut()) else {
+                continue;
+            };
+            let mut column = Column::default();
+            for (i, (_, timestamp, value)) in group.iter().enumerate() {
+                if let Some(next) = group.get(i + 1).filter(|next| next.1 == *timestamp) {
+                    outcome.replaced += u64::from(!is_same_value(value, &next.2));
+                    continue;
+                }
+                column.push(*timestamp, value.clone());
+                if let Some(last) = series.last.as_mut().filter(|last| last.timestamp == *timestamp)
+                {
+                    last.value = value.clone();
+                }
+            }
+            match Arc::make_mut(&mut series.samples).insert(&column) {
+                Ok(overlap) => {
+                    outcome.samples += column.len() as u64 - overlap.same_time;
+                    outcome.replaced += overlap.replaced;
+                }
+                Err(error) => result = Err(error),
+            }
+        }
+        late.clear();
+        self.late = late;
+        result.map(|()| outcome)
+    }
+
+    /// Sets aside all samples for sealing. Nothing may be set aside already.
+    pub(crate) fn cut(&mut self) {
+        self.cuts += 1;
+        for series in self.slots.iter_mut().filter_map(|slot| slot.series.as_mut()) {
+            if !series.samples.is_empty() {
+                series.sealing =
+                    Some(std::mem::replace(&mut series.samples, Arc::clone(&self.empty)));
+            }
+        }
+    }
+
+    /// Drops the samples set aside, which a block now holds, and forgets idle series.
+    pub(crate) fn finish_seal(&mut self) {
+        let mut removed = Vec::new();
+        for (number, slot) in self.slots.iter_mut().enumerate() {
+            let Some(series) = &mut slot.series else { continue };
+            series.sealing = None;
+            if series.samples.is_empty() && self.cuts - series.used >= IDLE_SEALS {
+                removed.push((number as u32, series.labels.clone()));
+            }
+        }
+        for (slot, labels) in &removed {
+            let hash = self.hasher.hash_one(labels.as_packed());
+            if let Ok(entry) = self.by_labels.find_entry(hash, |other| other == slot) {
+                entry.remove();
+            }
+            let entry = &mut self.slots[*slot as usize];
+            entry.series = None;
+            entry.generation = entry.generation.wrapping_add(1);
+            self.free.push(*slot);
+        }
+        self.index.remove(&removed);
+    }
+
+    /// Takes away all samples from `start` to `end`, both inclusive, and returns how many they were.
+    ///
+    /// # Errors
+    /// When the memory is damaged.
+    pub(crate) fn remove(&mut self, start: Timestamp, end: Timestamp) -> Result<u64, FormatError> {
+        let mut removed = 0;
+        for series in self.slots.iter_mut().filter_map(|slot| slot.series.as_mut()) {
+            let overlaps = |(min, max): (Timestamp, Timestamp)| min <= end && max >= start;
+            if series.samples.time_range().is_some_and(overlaps) {
+                removed += Arc::make_mut(&mut series.samples).remove(start, end)?;
+            }
+        }
+        Ok(removed)
+    }
+
+    /// The memory held by samples and labels, in bytes, without the index.
+    pub(crate) fn heap_bytes(&self) -> usize {
+        let slots = self.slots.capacity() * size_of::<Slot>();
+        let held: usize = self
+            .iter()
+            .map(|(_, series)| {
+                let sealing = series.sealing.as_ref();
+                series.labels.as_packed().len()
+                    + samples_bytes(&series.samples)
+                    + sealing.map_or(0, |samples| samples_bytes(samples))
+            })
+            .sum();
+        slots + held
+    }
+
+    fn reference(&self, slot: u32) -> SeriesRef {
+        SeriesRef { slot, generation: self.slots[slot as usize].generation }
+    }
+
+    fn has_labels(&self, slot: u32, labels: &Labels) -> bool {
+        labels_at(&self.slots, slot) == Some(labels)
+    }
+}
+
+fn labels_at(slots: &[Slot], slot: u32) -> Option<&Labels> {
+    Some(&slots.get(slot as usize)?.series.as_ref()?.labels)
+}
+
+fn samples_bytes(samples: &Samples) -> usize {
+    if samples.is_empty() { 0 } else { size_of::<Samples>() + samples.heap_bytes() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn labels(name: &str) -> Labels {
+        Labels::from_pairs([("__name__", name)])
+    }
+
+    #[test]
+    fn an_idle_series_is_forgotten_and_its_reference_stays_dead() {
+        let mut head = Head::default();
+        let old = head.resolve(&labels("a"));
+        let kept = head.resolve(&labels("b"));
+        for i in 0..4_i64 {
+            head.append(kept.slot, i, &Value::Float(0.0));
+            head.cut();
+            head.finish_seal();
+        }
+        assert_eq!(head.slot(old), None);
+        assert_eq!(head.slot(kept), Some(kept.slot));
+        assert_eq!(head.find(&labels("a")), None);
+        let new = head.resolve(&labels("c"));
+        assert_eq!(new.slot, old.slot, "the slot is used again");
+        assert_eq!(head.slot(old), None);
+        assert_eq!(head.len(), 2);
+    }
+
+    #[test]
+    fn the_last_value_follows_a_replacement() {
+        let mut head = Head::default();
+        let series = head.resolve(&labels("a"));
+        for (time, value) in [(10, 1.0), (20, 2.0), (20, 3.0), (5, 0.5)] {
+            head.append(series.slot, time, &Value::Float(value));
+        }
+        assert_eq!(head.finish().unwrap(), Late { samples: 1, replaced: 1 });
+        let series = head.series(series.slot).unwrap();
+        assert_eq!(series.last, Some(Sample { timestamp: 20, value: Value::Float(3.0) }));
+        assert_eq!(series.samples.count(), 3);
+    }
+}

@@ -1,0 +1,256 @@
+//! The store itself: opening, resolving series, committing flushes.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
+};
+
+use model::{Labels, Metadata, Timestamp, Value};
+
+use crate::{
+    block::Block,
+    cache::PageCache,
+    engine::Engine,
+    frame::Flush,
+    head::{Head, SeriesRef},
+    options::{Options, milliseconds},
+    stats::{Counters, Health, Stats},
+};
+
+mod maintain;
+mod merge;
+mod open;
+mod query;
+mod seal;
+#[cfg(test)]
+mod tests;
+mod writer;
+
+pub use maintain::{MaintainError, Maintenance};
+pub use open::{DamagedBlock, DamagedFrame, OpenError, ReplayReport};
+
+use maintain::Maintainer;
+use writer::Writer;
+
+/// A store of time series over an [`Engine`].
+///
+/// Any number of threads may read while others resolve, commit and maintain. Commits wait for each
+/// other; readers wait for a commit only while it is applied in memory.
+#[derive(Debug)]
+pub struct Tsdb {
+    engine: Arc<dyn Engine>,
+    options: Options,
+    counters: Counters,
+    // Locks are taken in this order: maintainer, writer, state, cache.
+    maintainer: Mutex<Maintainer>,
+    writer: Mutex<Writer>,
+    state: RwLock<State>,
+    cache: Mutex<PageCache>,
+}
+
+/// What readers see. It changes only as a whole, so that no reader sees half of a flush or a seal.
+#[derive(Debug, Default)]
+struct State {
+    head: Head,
+    /// Ascending by order: what comes later counts more.
+    blocks: Arc<Vec<Arc<Block>>>,
+    metadata: BTreeMap<String, Metadata>,
+}
+
+/// A flush to be committed.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Batch<'a> {
+    /// The time of the flush, and of all samples in `samples`.
+    pub timestamp: Timestamp,
+    /// One sample per series, all of the flush's time.
+    pub samples: &'a [(SeriesRef, Value)],
+    /// Samples with a time of their own: backfill, remote write.
+    pub dated: &'a [(SeriesRef, Timestamp, Value)],
+    /// What is known of metrics; said again it costs nothing.
+    pub metadata: &'a [Metadata],
+}
+
+/// What became of a flush. Samples that were refused are counted here and in [`Stats`].
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[must_use = "refused samples and unknown series want to be dealt with"]
+pub struct Committed {
+    /// Samples accepted and visible to readers.
+    pub appended: u64,
+    /// Of those, samples older than the newest of their series, put into their place.
+    pub out_of_order: u64,
+    /// Values that gave way to another one of the same series and time: the last write wins. What is
+    /// sealed already gives way too, but is not counted.
+    pub duplicates: u64,
+    /// Samples refused: older than [`Options::out_of_order_window`] allows.
+    pub too_old: u64,
+    /// Samples refused: further ahead than [`Options::future_window`] allows.
+    pub too_new: u64,
+    /// Series that had been forgotten because they were not written for two seals; their samples were
+    /// refused. Resolve them again and commit what was refused.
+    pub unknown: Vec<SeriesRef>,
+    /// Whether the flush is on stable storage. If not, it waits in memory (see [`Tsdb::health`]) and
+    /// is visible to readers.
+    pub is_durable: bool,
+}
+
+impl Tsdb {
+    /// Finds the series with these labels or creates it.
+    pub fn resolve(&self, labels: &Labels) -> SeriesRef {
+        if let Some(found) = self.state().head.find(labels) {
+            return found;
+        }
+        self.state_mut().head.resolve(labels)
+    }
+
+    /// Writes a flush: to the engine first, then visible to readers as a whole.
+    ///
+    /// When the engine fails the flush is kept in memory and written as soon as the engine works again;
+    /// [`Committed::is_durable`] and [`Tsdb::health`] say so.
+    pub fn commit(&self, batch: &Batch<'_>) -> Committed {
+        let mut writer = self.writer();
+        let (mut flush, mut committed) = self.sift(batch);
+        flush.metadata = writer.new_metadata(batch.metadata);
+        if flush.len() == 0 && flush.metadata.is_empty() {
+            committed.is_durable = writer.is_healthy();
+            return committed;
+        }
+        let frame = {
+            let state = self.state();
+            writer.encode(&mut flush, &state.head)
+        };
+        committed.is_durable = writer.persist(frame, &*self.engine, &self.counters);
+        committed.appended = flush.len() as u64;
+
+        let dropped = writer.enforce_bound(self.options.backlog_bytes, &self.counters);
+        let mut state = self.state_mut();
+        let late = self.apply(&mut state, flush);
+        if let Some((start, end)) = dropped {
+            let removed = state.head.remove(start, end).unwrap_or_else(|_| self.count_damage());
+            self.counters.dropped_samples.add(removed);
+        }
+        drop(state);
+        drop(writer);
+        committed.out_of_order = late.samples;
+        committed.duplicates = late.replaced;
+        self.count(&committed);
+        committed
+    }
+
+    /// Whether what was accepted is durable.
+    pub fn health(&self) -> Health {
+        self.writer().health(self.counters.dropped_samples.get())
+    }
+
+    /// Counters and sizes.
+    pub fn stats(&self) -> Stats {
+        let mut stats = self.counters.snapshot();
+        {
+            let writer = self.writer();
+            (stats.backlog_frames, stats.backlog_bytes) = writer.backlog();
+        }
+        {
+            let state = self.state();
+            stats.head_series = state.head.len() as u64;
+            stats.head_bytes = state.head.heap_bytes() as u64;
+            stats.blocks = state.blocks.len() as u64;
+            for block in state.blocks.iter() {
+                stats.block_index_bytes += block.heap_bytes() as u64;
+                stats.page_bytes += block.row.page_bytes;
+                stats.block_samples += block.row.samples;
+            }
+        }
+        let cache = self.cache();
+        stats.cache_hits = cache.hits();
+        stats.cache_misses = cache.misses();
+        stats.cache_bytes = cache.bytes() as u64;
+        stats
+    }
+
+    /// Sorts out the samples that cannot be accepted.
+    fn sift(&self, batch: &Batch<'_>) -> (Flush, Committed) {
+        let mut flush = Flush { timestamp: batch.timestamp, ..Flush::default() };
+        let mut committed = Committed::default();
+        let oldest = batch.timestamp.saturating_sub(milliseconds(self.options.out_of_order_window));
+        let newest = batch.timestamp.saturating_add(milliseconds(self.options.future_window));
+        let state = self.state();
+        flush.ticks.reserve(batch.samples.len());
+        for (series, value) in batch.samples {
+            match state.head.slot(*series) {
+                Some(slot) => flush.ticks.push((slot, batch.timestamp, value.clone())),
+                None => committed.unknown.push(*series),
+            }
+        }
+        for (series, timestamp, value) in batch.dated {
+            if *timestamp < oldest {
+                committed.too_old += 1;
+            } else if *timestamp > newest {
+                committed.too_new += 1;
+            } else {
+                match state.head.slot(*series) {
+                    Some(slot) => flush.dated.push((slot, *timestamp, value.clone())),
+                    None => committed.unknown.push(*series),
+                }
+            }
+        }
+        (flush, committed)
+    }
+
+    /// Makes a flush visible.
+    fn apply(&self, state: &mut State, flush: Flush) -> crate::head::Late {
+        for (slot, timestamp, value) in flush.samples() {
+            state.head.append(*slot, *timestamp, value);
+        }
+        for metadata in flush.metadata {
+            state.metadata.insert(metadata.metric.clone(), metadata);
+        }
+        state.head.finish().unwrap_or_else(|_| {
+            self.count_damage();
+            crate::head::Late::default()
+        })
+    }
+
+    fn count_damage(&self) -> u64 {
+        self.counters.damaged_series.add(1);
+        0
+    }
+
+    fn count(&self, committed: &Committed) {
+        self.counters.appended.add(committed.appended);
+        self.counters.out_of_order.add(committed.out_of_order);
+        self.counters.duplicates.add(committed.duplicates);
+        self.counters.too_old.add(committed.too_old);
+        self.counters.too_new.add(committed.too_new);
+        self.counters.unknown_series.add(committed.unknown.len() as u64);
+    }
+
+    // A panic elsewhere cannot leave the values behind these locks half changed in a way that matters
+    // more than going on, so poisoning is passed over.
+
+    fn writer(&self) -> MutexGuard<'_, Writer> {
+        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn state(&self) -> RwLockReadGuard<'_, State> {
+        self.state.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn state_mut(&self) -> RwLockWriteGuard<'_, State> {
+        self.state.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn cache(&self) -> MutexGuard<'_, PageCache> {
+        self.cache.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// An error with everything below it, in one line.
+fn describe(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        source = error.source();
+    }
+    text
+}

@@ -1,0 +1,248 @@
+//! What has to be done now and then: retention, sealing, merging, tidying up.
+
+use std::sync::{Arc, MutexGuard, PoisonError};
+
+use model::Timestamp;
+
+use super::{
+    Tsdb,
+    merge::Merged,
+    open::{DamagedBlock, open_blocks},
+    seal::PendingSeal,
+};
+use crate::{
+    block::{Block, BuildError},
+    engine::{BlockChange, EngineError},
+    options::milliseconds,
+};
+
+/// Why maintenance could not be finished. Calling it again goes on where it stopped.
+#[derive(Debug, thiserror::Error)]
+pub enum MaintainError {
+    /// The engine below failed.
+    #[error("maintaining the store failed")]
+    Engine(#[from] EngineError),
+    /// Flushes still wait for the engine; there is no seal before they are written.
+    #[error("{0} flushes wait for the storage engine")]
+    Waiting(u64),
+    /// A block would be larger than the format allows.
+    #[error("a block has too many series: {0}")]
+    TooLarge(String),
+}
+
+impl From<BuildError> for MaintainError {
+    fn from(error: BuildError) -> Self {
+        match error {
+            BuildError::Engine(error) => Self::Engine(error),
+            BuildError::TooLarge(_) => Self::TooLarge(error.to_string()),
+        }
+    }
+}
+
+/// What maintenance did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Maintenance {
+    /// Samples sealed into a block.
+    pub sealed_samples: u64,
+    /// Blocks merged into one.
+    pub merged_blocks: u64,
+    /// Blocks deleted because they were too old.
+    pub expired_blocks: u64,
+    /// Blocks whose pages were deleted, which readers no longer needed.
+    pub cleared_blocks: u64,
+}
+
+/// What maintenance remembers from call to call.
+#[derive(Debug)]
+pub(super) struct Maintainer {
+    next_id: u64,
+    next_order: u64,
+    pub(super) pending_seal: Option<PendingSeal>,
+    /// Blocks that are gone but whose pages a reader may still need.
+    pub(super) retired: Vec<Arc<Block>>,
+    /// Blocks without a row whose pages are to be deleted.
+    pub(super) strays: Vec<u64>,
+    damaged: Vec<DamagedBlock>,
+    /// Blocks with a damaged page, which are never merged.
+    pub(super) unmergeable: Vec<u64>,
+    /// A change of the blocks failed, so it is not known whether it happened.
+    is_uncertain: bool,
+}
+
+impl Maintainer {
+    pub(super) fn new(
+        next_id: u64,
+        next_order: u64,
+        strays: Vec<u64>,
+        damaged: Vec<DamagedBlock>,
+    ) -> Self {
+        Self {
+            next_id,
+            next_order,
+            pending_seal: None,
+            retired: Vec::new(),
+            strays,
+            damaged,
+            unmergeable: Vec::new(),
+            is_uncertain: false,
+        }
+    }
+
+    pub(super) fn take_id(&mut self) -> u64 {
+        self.next_id += 1;
+        self.next_id - 1
+    }
+
+    pub(super) fn take_order(&mut self) -> u64 {
+        self.next_order += 1;
+        self.next_order - 1
+    }
+}
+
+impl Tsdb {
+    /// Does what is due at `now`: writes flushes that wait, deletes old blocks, seals the head, merges
+    /// one group of blocks, deletes pages nobody needs. To be called every few seconds. Commits go on
+    /// meanwhile; the engine's writer is never held longer than one batch of pages takes.
+    ///
+    /// # Errors
+    /// The first failure; the steps that do not depend on it are done all the same, and the next call
+    /// tries again.
+    pub fn maintain(&self, now: Timestamp) -> Result<Maintenance, MaintainError> {
+        let mut maintainer = self.maintainer();
+        let mut done = Maintenance::default();
+        self.reconcile(&mut maintainer)?;
+        // Retention comes first: it makes the room that the others may lack.
+        let expired = self.expire(&mut maintainer, now).map(|count| done.expired_blocks = count);
+        let cleared = self.clear(&mut maintainer).map(|count| done.cleared_blocks = count);
+        let waiting = self.drain_waiting();
+        let sealed = if maintainer.pending_seal.is_some() || self.is_seal_due(now) {
+            self.seal_head(&mut maintainer).map(|count| done.sealed_samples = count)
+        } else {
+            Ok(())
+        };
+        let merged = self.merge_blocks(&mut maintainer).map(|merged| match merged {
+            Merged::Nothing => {}
+            Merged::Blocks(count) => done.merged_blocks = count,
+        });
+        expired.and(cleared).and(waiting).and(sealed).and(merged)?;
+        Ok(done)
+    }
+
+    /// Seals the head now, whether it is due or not: before a backup, or at the end.
+    ///
+    /// # Errors
+    /// When the engine fails. Nothing is lost; the next [`Tsdb::maintain`] tries again.
+    pub fn seal(&self) -> Result<Maintenance, MaintainError> {
+        let mut maintainer = self.maintainer();
+        self.reconcile(&mut maintainer)?;
+        self.drain_waiting()?;
+        let sealed_samples = self.seal_head(&mut maintainer)?;
+        Ok(Maintenance { sealed_samples, ..Maintenance::default() })
+    }
+
+    /// Asks the engine to change the blocks and remembers when the outcome is not known.
+    pub(super) fn change_blocks(
+        &self,
+        maintainer: &mut Maintainer,
+        change: &BlockChange,
+    ) -> Result<(), EngineError> {
+        let result = self.engine.change_blocks(change);
+        maintainer.is_uncertain |= result.is_err();
+        self.count_failure(result)
+    }
+
+    pub(super) fn count_failure<T, E>(&self, result: Result<T, E>) -> Result<T, E> {
+        if result.is_err() {
+            self.counters.engine_failures.add(1);
+        }
+        result
+    }
+
+    fn maintainer(&self) -> MutexGuard<'_, Maintainer> {
+        self.maintainer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn drain_waiting(&self) -> Result<(), MaintainError> {
+        let mut writer = self.writer();
+        if writer.drain(&*self.engine, &self.counters) {
+            Ok(())
+        } else {
+            Err(MaintainError::Waiting(writer.backlog().0))
+        }
+    }
+
+    fn is_seal_due(&self, now: Timestamp) -> bool {
+        let interval = milliseconds(self.options.seal_interval).unsigned_abs();
+        self.writer().since().is_some_and(|since| now.abs_diff(since) >= interval)
+    }
+
+    /// After a change that failed: sees what the engine has, and takes that as the truth.
+    fn reconcile(&self, maintainer: &mut Maintainer) -> Result<(), EngineError> {
+        if !maintainer.is_uncertain {
+            return Ok(());
+        }
+        let rows = self.count_failure(self.engine.blocks())?;
+        let ids: Vec<u64> = rows.iter().map(|row| row.id).collect();
+        maintainer.strays.retain(|id| !ids.contains(id));
+        let (mut blocks, damaged) = open_blocks(rows);
+        maintainer.damaged = damaged;
+        let mut state = self.state_mut();
+        for old in state.blocks.iter() {
+            match blocks.iter_mut().find(|block| block.row.id == old.row.id) {
+                // The same block: readers and cache go on with the one they have.
+                Some(block) => *block = Arc::clone(old),
+                None => maintainer.retired.push(Arc::clone(old)),
+            }
+        }
+        state.blocks = Arc::new(blocks);
+        if maintainer.pending_seal.as_ref().is_some_and(|pending| ids.contains(&pending.id)) {
+            maintainer.pending_seal = None;
+            state.head.finish_seal();
+            self.counters.seals.add(1);
+        }
+        maintainer.is_uncertain = false;
+        Ok(())
+    }
+
+    /// Removes blocks that are past the retention time.
+    fn expire(&self, maintainer: &mut Maintainer, now: Timestamp) -> Result<u64, MaintainError> {
+        let bound = now.saturating_sub(milliseconds(self.options.retention));
+        let blocks = Arc::clone(&self.state().blocks);
+        let (expired, kept): (Vec<Arc<Block>>, Vec<Arc<Block>>) =
+            blocks.iter().cloned().partition(|block| block.row.max_time < bound);
+        let damaged = maintainer.damaged.iter().filter(|block| block.max_time < bound);
+        let damaged: Vec<u64> = damaged.map(|block| block.id).collect();
+        if expired.is_empty() && damaged.is_empty() {
+            return Ok(0);
+        }
+        let remove = expired.iter().map(|block| block.row.id).chain(damaged.clone()).collect();
+        self.change_blocks(maintainer, &BlockChange { remove, ..BlockChange::default() })?;
+        self.state_mut().blocks = Arc::new(kept);
+        let count = (expired.len() + damaged.len()) as u64;
+        maintainer.damaged.retain(|block| block.max_time >= bound);
+        maintainer.strays.extend(damaged);
+        maintainer.retired.extend(expired);
+        self.counters.expired_blocks.add(count);
+        Ok(count)
+    }
+
+    /// Deletes the pages of blocks that are gone, once no reader holds them.
+    fn clear(&self, maintainer: &mut Maintainer) -> Result<u64, MaintainError> {
+        let retired = std::mem::take(&mut maintainer.retired);
+        for block in retired {
+            if Arc::strong_count(&block) == 1 {
+                maintainer.strays.push(block.row.id);
+            } else {
+                maintainer.retired.push(block);
+            }
+        }
+        let mut cleared = 0;
+        while let Some(&id) = maintainer.strays.last() {
+            self.count_failure(self.engine.delete_pages(id))?;
+            self.cache().forget_block(id);
+            maintainer.strays.pop();
+            cleared += 1;
+        }
+        Ok(cleared)
+    }
+}

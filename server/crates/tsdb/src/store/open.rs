@@ -1,0 +1,181 @@
+//! Opening a store: the blocks, then the flushes that are not in a block yet.
+
+use std::sync::{Arc, Mutex, RwLock};
+
+use model::Timestamp;
+
+use super::{Maintainer, State, Tsdb, writer::Writer};
+use crate::{
+    block::Block,
+    bytes::FormatError,
+    cache::PageCache,
+    engine::{BlockRow, Engine, EngineError, FrameRow},
+    frame::FrameDecoder,
+    options::Options,
+    stats::Counters,
+};
+
+/// Why a store could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The engine below failed.
+    #[error("the store cannot be opened")]
+    Engine(#[from] EngineError),
+}
+
+/// What was found when the store was opened.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ReplayReport {
+    /// Blocks that can be queried.
+    pub blocks: u64,
+    /// Blocks that cannot be read. They stay on disk until their time is up.
+    pub damaged_blocks: Vec<DamagedBlock>,
+    /// Blocks a crash left half written, whose pages were deleted.
+    pub stray_blocks: u64,
+    /// Flushes replayed.
+    pub frames: u64,
+    /// Samples of these.
+    pub samples: u64,
+    /// Series that these brought to life.
+    pub series: u64,
+    /// The time of the newest flush replayed; `None` when there was none.
+    pub newest: Option<Timestamp>,
+    /// Flushes that cannot be read.
+    pub damaged_frames: Vec<DamagedFrame>,
+    /// Flushes that build on a damaged one and are lost with it.
+    pub skipped_frames: u64,
+}
+
+/// A flush that cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DamagedFrame {
+    /// The row's key.
+    pub seq: u64,
+    /// The time of the flush.
+    pub timestamp: Timestamp,
+    /// What is wrong with it.
+    pub reason: FormatError,
+}
+
+/// A block that cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DamagedBlock {
+    /// The row's key.
+    pub id: u64,
+    /// The time of its newest sample.
+    pub max_time: Timestamp,
+    /// What is wrong with it.
+    pub reason: FormatError,
+}
+
+impl Tsdb {
+    /// Opens the store on an engine: reads the indexes of all blocks and replays every flush that is
+    /// not in a block yet. Damage is reported, counted and passed over: a damaged flush takes with it
+    /// those that build on it, up to the next seal or restart of the writer.
+    ///
+    /// # Errors
+    /// When the engine fails; nothing was changed that matters.
+    pub fn open(
+        engine: Arc<dyn Engine>,
+        options: Options,
+    ) -> Result<(Self, ReplayReport), OpenError> {
+        let mut report = ReplayReport::default();
+        let rows = engine.blocks()?;
+        let with_pages = engine.blocks_with_pages()?;
+        let ids = rows.iter().map(|row| row.id);
+        let next_id = ids.chain(with_pages.iter().copied()).max().map_or(1, |id| id + 1);
+        let strays: Vec<u64> = with_pages
+            .into_iter()
+            .filter(|id| rows.binary_search_by_key(id, |row| row.id).is_err())
+            .collect();
+        report.stray_blocks = strays.len() as u64;
+
+        let counters = Counters::default();
+        let (blocks, damaged) = open_blocks(rows);
+        counters.damaged_blocks.add(damaged.len() as u64);
+        report.blocks = blocks.len() as u64;
+        let next_order = blocks.last().map_or(1, |block| block.order + 1);
+        let mut state = State::default();
+        for metadata in blocks.iter().flat_map(|block| &block.metadata) {
+            state.metadata.insert(metadata.metric.clone(), metadata.clone());
+        }
+        state.blocks = Arc::new(blocks);
+
+        let writer = replay(&*engine, &mut state, &counters, &mut report)?;
+        report.series = state.head.len() as u64;
+        report.damaged_blocks.clone_from(&damaged);
+        let store = Self {
+            maintainer: Mutex::new(Maintainer::new(next_id, next_order, strays, damaged)),
+            writer: Mutex::new(writer),
+            state: RwLock::new(state),
+            cache: Mutex::new(PageCache::new(options.cache_bytes)),
+            engine,
+            options,
+            counters,
+        };
+        Ok((store, report))
+    }
+}
+
+/// Opens rows, ascending by order, and tells those apart that cannot be read.
+pub(super) fn open_blocks(rows: Vec<BlockRow>) -> (Vec<Arc<Block>>, Vec<DamagedBlock>) {
+    let mut blocks = Vec::new();
+    let mut damaged = Vec::new();
+    for row in rows {
+        let (id, max_time) = (row.id, row.max_time);
+        match Block::open(row) {
+            Ok(block) => blocks.push(Arc::new(block)),
+            Err(reason) => damaged.push(DamagedBlock { id, max_time, reason }),
+        }
+    }
+    blocks.sort_by_key(|block| block.order);
+    (blocks, damaged)
+}
+
+/// Replays all frames into the head and returns the writer that goes on after them.
+fn replay(
+    engine: &dyn Engine,
+    state: &mut State,
+    counters: &Counters,
+    report: &mut ReplayReport,
+) -> Result<Writer, EngineError> {
+    let mut decoder = FrameDecoder::default();
+    let (mut seq, mut epoch, mut since) = (0, 0, None);
+    let mut is_broken = false;
+    engine.frames(0, &mut |frame: FrameRow| {
+        seq = seq.max(frame.seq);
+        epoch = epoch.max(frame.epoch);
+        let resolved = decoder.decode(&frame.bytes, |labels| state.head.resolve(labels).slot);
+        let flush = match resolved {
+            Ok(flush) => flush,
+            Err(_) if is_broken => {
+                report.skipped_frames += 1;
+                return;
+            }
+            Err(reason) => {
+                is_broken = true;
+                let (seq, timestamp) = (frame.seq, frame.timestamp);
+                report.damaged_frames.push(DamagedFrame { seq, timestamp, reason });
+                return;
+            }
+        };
+        is_broken = false;
+        since.get_or_insert(flush.timestamp);
+        report.frames += 1;
+        report.samples += flush.len() as u64;
+        report.newest = report.newest.max(Some(flush.timestamp));
+        for (slot, timestamp, value) in flush.samples() {
+            state.head.append(*slot, *timestamp, value);
+        }
+        if state.head.finish().is_err() {
+            counters.damaged_series.add(1);
+        }
+        for metadata in flush.metadata {
+            state.metadata.insert(metadata.metric.clone(), metadata);
+        }
+    })?;
+    counters.replayed_frames.add(report.frames);
+    counters.replayed_samples.add(report.samples);
+    counters.damaged_frames.add(report.damaged_frames.len() as u64);
+    Ok(Writer::new(seq, epoch + 1, since))
+}

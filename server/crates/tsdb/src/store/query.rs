@@ -1,0 +1,310 @@
+//! Reading: which series match, and their samples from blocks and head put together.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use hashbrown::{HashMap, hash_map::Entry};
+use model::{
+    Column, Labels, Metadata, Sample, Storage, StorageError, Timestamp,
+    storage::{Select, Selection},
+};
+
+use super::Tsdb;
+use crate::{
+    block::{Block, ChunkRef},
+    bytes::FormatError,
+    cache::{Cached, Page},
+    codec, columns,
+    head::{Series, samples::Samples},
+    postings,
+};
+
+/// A series that matched, and where its samples are.
+#[derive(Debug, Default)]
+struct Found {
+    /// Index into the selection's blocks and number within the block, ascending by order.
+    blocks: Vec<(u32, u32)>,
+    head: Option<HeadPart>,
+}
+
+#[derive(Debug)]
+struct HeadPart {
+    last: Option<Sample>,
+    /// Older first.
+    samples: [Option<Arc<Samples>>; 2],
+}
+
+/// The series of one query; everything it needs stays as it was when it was made.
+#[derive(Debug)]
+struct TsdbSelection<'a> {
+    store: &'a Tsdb,
+    labels: Vec<Labels>,
+    /// Beside `labels`.
+    found: Vec<Found>,
+    blocks: Vec<Arc<Block>>,
+    start: Timestamp,
+    end: Timestamp,
+}
+
+impl Storage for Tsdb {
+    fn select(&self, request: &Select<'_>) -> Result<Box<dyn Selection + '_>, StorageError> {
+        Ok(Box::new(self.find(request)?))
+    }
+
+    fn series(&self, request: &Select<'_>) -> Result<Vec<Labels>, StorageError> {
+        Ok(self.find(request)?.labels)
+    }
+
+    fn label_names(&self, request: &Select<'_>) -> Result<Vec<String>, StorageError> {
+        let mut names = BTreeSet::new();
+        if request.matchers.is_empty() {
+            let (head, blocks) = {
+                let state = self.state();
+                let head: Vec<String> = state.head.index().names().map(str::to_owned).collect();
+                (head, overlapping(&state.blocks, request))
+            };
+            names.extend(head);
+            for block in &blocks {
+                names.extend(block.names().map(str::to_owned));
+            }
+        } else {
+            for labels in self.series(request)? {
+                for (name, _) in &labels {
+                    if !names.contains(name) {
+                        names.insert(name.to_owned());
+                    }
+                }
+            }
+        }
+        Ok(names.into_iter().collect())
+    }
+
+    fn label_values(&self, name: &str, request: &Select<'_>) -> Result<Vec<String>, StorageError> {
+        let mut values = BTreeSet::new();
+        if request.matchers.is_empty() {
+            let (head, blocks) = {
+                let state = self.state();
+                let head: Vec<String> =
+                    state.head.index().values(name).map(str::to_owned).collect();
+                (head, overlapping(&state.blocks, request))
+            };
+            values.extend(head);
+            for block in &blocks {
+                values.extend(block.values(name).map(str::to_owned));
+            }
+        } else {
+            for labels in self.series(request)? {
+                if let Some(value) = labels.get(name)
+                    && !values.contains(value)
+                {
+                    values.insert(value.to_owned());
+                }
+            }
+        }
+        Ok(values.into_iter().collect())
+    }
+
+    fn metadata(&self) -> Vec<Metadata> {
+        self.state().metadata.values().cloned().collect()
+    }
+}
+
+impl Tsdb {
+    /// Finds all series that match and may have samples in the range.
+    fn find(&self, request: &Select<'_>) -> Result<TsdbSelection<'_>, StorageError> {
+        let mut found: HashMap<Labels, Found, foldhash::fast::FixedState> = HashMap::default();
+        let mut entry = |labels: Labels, change: &mut dyn FnMut(&mut Found)| {
+            let is_full = found.len() >= request.max_series;
+            match found.entry(labels) {
+                Entry::Occupied(mut entry) => change(entry.get_mut()),
+                Entry::Vacant(_) if is_full => {
+                    return Err(StorageError::TooManySeries { limit: request.max_series });
+                }
+                Entry::Vacant(entry) => change(entry.insert(Found::default())),
+            }
+            Ok(())
+        };
+        // Only this part needs the lock: what it finds is shared and does not change any more.
+        let blocks = {
+            let state = self.state();
+            for slot in postings::select(state.head.index(), request.matchers) {
+                let Some(series) = state.head.series(slot) else { continue };
+                if let Some(part) = head_part(series, request) {
+                    let mut part = Some(part);
+                    entry(series.labels.clone(), &mut |found| found.head = part.take())?;
+                }
+            }
+            overlapping(&state.blocks, request)
+        };
+        for (at, block) in blocks.iter().enumerate() {
+            for number in postings::select(&**block, request.matchers) {
+                let labels = block.labels(number).map_err(damaged)?;
+                entry(labels, &mut |found| found.blocks.push((at as u32, number)))?;
+            }
+        }
+        let mut found: Vec<(Labels, Found)> = found.into_iter().collect();
+        found.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+        let (labels, found) = found.into_iter().unzip();
+        let (start, end) = (request.start, request.end);
+        Ok(TsdbSelection { store: self, labels, found, blocks, start, end })
+    }
+
+    /// A page, from memory or from the engine. `None` when it cannot be read, which is counted.
+    fn page(&self, block: u64, page: u32) -> Result<Option<Arc<Page>>, StorageError> {
+        let key = (block, page);
+        match self.cache().get(key) {
+            Cached::Page(page) => return Ok(Some(page)),
+            Cached::Damaged => return Ok(None),
+            Cached::Unknown => {}
+        }
+        let rows = self.count_failure(self.engine.pages(block, &[page]));
+        let row = rows.map_err(|error| StorageError::Engine(Box::new(error)))?.pop();
+        let opened = row.and_then(|row| Page::open(row.bytes).ok()).map(Arc::new);
+        if self.cache().insert(key, opened.clone()) && opened.is_none() {
+            self.counters.damaged_pages.add(1);
+        }
+        Ok(opened)
+    }
+}
+
+impl Selection for TsdbSelection<'_> {
+    fn labels(&self) -> &[Labels] {
+        &self.labels
+    }
+
+    fn read(&self, index: usize, out: &mut Column) -> Result<(), StorageError> {
+        out.clear();
+        let found = &self.found[index];
+        for &(block, number) in &found.blocks {
+            self.read_block(&self.blocks[block as usize], number, out)?;
+        }
+        if let Some(head) = &found.head {
+            for samples in head.samples.iter().flatten() {
+                self.read_head(samples, out)?;
+            }
+        }
+        columns::clip(out, self.start, self.end);
+        Ok(())
+    }
+
+    fn latest(&self, index: usize) -> Result<Option<Sample>, StorageError> {
+        let found = &self.found[index];
+        if let Some(sample) = self.latest_of_head(found) {
+            return Ok(Some(sample));
+        }
+        if let Some(sample) = self.latest_of_summary(found)? {
+            return Ok(Some(sample));
+        }
+        let mut column = Column::default();
+        self.read(index, &mut column)?;
+        Ok(column.last())
+    }
+}
+
+impl TsdbSelection<'_> {
+    /// The newest sample ever seen, when it is in the range and no block has a newer one.
+    fn latest_of_head(&self, found: &Found) -> Option<Sample> {
+        let last = found.head.as_ref()?.last.as_ref()?;
+        let is_newest = found
+            .blocks
+            .iter()
+            .all(|&(block, _)| self.blocks[block as usize].row.max_time < last.timestamp);
+        let is_wanted = (self.start..=self.end).contains(&last.timestamp);
+        (is_newest && is_wanted).then(|| last.clone())
+    }
+
+    /// The last value of the newest chunk, when the range ends after it and nothing else comes close.
+    fn latest_of_summary(&self, found: &Found) -> Result<Option<Sample>, StorageError> {
+        if found.head.is_some() {
+            return Ok(None);
+        }
+        let mut newest: Option<ChunkRef> = None;
+        let mut is_alone = false;
+        for &(block, number) in &found.blocks {
+            for chunk in self.blocks[block as usize].chunks(number).map_err(damaged)? {
+                match &newest {
+                    Some(other) if other.max_time > chunk.max_time => {}
+                    Some(other) if other.max_time == chunk.max_time => is_alone = false,
+                    _ => (newest, is_alone) = (Some(chunk), true),
+                }
+            }
+        }
+        Ok(newest.filter(|_| is_alone).and_then(|chunk| {
+            let timestamp = chunk.max_time;
+            let is_wanted = (self.start..=self.end).contains(&timestamp);
+            let value = model::Value::Float(chunk.summary.filter(|_| is_wanted)?.last);
+            Some(Sample { timestamp, value })
+        }))
+    }
+
+    fn read_block(&self, block: &Block, number: u32, out: &mut Column) -> Result<(), StorageError> {
+        let mut chunks = block.chunks(number).map_err(damaged)?;
+        chunks.retain(|chunk| chunk.min_time <= self.end && chunk.max_time >= self.start);
+        let first = chunks.iter().map(|chunk| chunk.min_time).min();
+        let follows = first.is_some_and(|first| columns::last_time(out).is_none_or(|l| l < first));
+        if follows {
+            return self.decode_chunks(block, &chunks, out);
+        }
+        let mut own = Column::default();
+        self.decode_chunks(block, &chunks, &mut own)?;
+        columns::merge(out, &own);
+        Ok(())
+    }
+
+    fn decode_chunks(
+        &self,
+        block: &Block,
+        chunks: &[ChunkRef],
+        out: &mut Column,
+    ) -> Result<(), StorageError> {
+        let mut last: Option<(u32, Arc<Page>)> = None;
+        for chunk in chunks {
+            if last.as_ref().is_none_or(|(page, _)| *page != chunk.page) {
+                let page = self.store.page(block.row.id, chunk.page)?;
+                last = page.map(|page| (chunk.page, page));
+            }
+            // What a damaged page held is counted and missing; the rest is served.
+            let Some((_, page)) = &last else { continue };
+            let Some(bytes) = page.chunk(chunk.offset, chunk.length) else { continue };
+            codec::decode(bytes, out).map_err(damaged)?;
+        }
+        Ok(())
+    }
+
+    fn read_head(&self, samples: &Samples, out: &mut Column) -> Result<(), StorageError> {
+        let Some((first, last)) = samples.time_range() else { return Ok(()) };
+        if first > self.end || last < self.start {
+            return Ok(());
+        }
+        if columns::last_time(out).is_none_or(|last| last < first) {
+            return samples.read(out).map_err(damaged);
+        }
+        let mut own = Column::default();
+        samples.read(&mut own).map_err(damaged)?;
+        columns::merge(out, &own);
+        Ok(())
+    }
+}
+
+/// What the head has of a series, when some of it may be in the range.
+fn head_part(series: &Series, request: &Select<'_>) -> Option<HeadPart> {
+    let overlaps = |samples: &Arc<Samples>| {
+        samples
+            .time_range()
+            .is_some_and(|(first, last)| first <= request.end && last >= request.start)
+    };
+    let sealing = series.sealing.as_ref().filter(|samples| overlaps(samples));
+    let samples = Some(&series.samples).filter(|samples| overlaps(samples));
+    let is_wanted = sealing.is_some() || samples.is_some();
+    is_wanted.then(|| HeadPart {
+        last: series.last.clone(),
+        samples: [sealing.cloned(), samples.cloned()],
+    })
+}
+
+fn overlapping(blocks: &[Arc<Block>], request: &Select<'_>) -> Vec<Arc<Block>> {
+    blocks.iter().filter(|block| block.overlaps(request.start, request.end)).cloned().collect()
+}
+
+fn damaged(error: FormatError) -> StorageError {
+    StorageError::Engine(Box::new(error))
+}

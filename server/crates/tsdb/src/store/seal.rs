@@ -1,0 +1,111 @@
+//! Sealing: the samples of the head become a block, and their frames go.
+//!
+//! First the head is cut: what it holds is set aside, still visible, and new flushes begin a new epoch.
+//! Then the block is built beside everything else. At last one transaction adds the block and deletes
+//! the frames it replaces; readers change over in the same moment in which the samples set aside go.
+
+use std::sync::Arc;
+
+use model::{Column, Labels};
+
+use super::{
+    Tsdb,
+    maintain::{MaintainError, Maintainer},
+};
+use crate::{
+    block::{Block, BlockBuilder, BlockPlan, series_order},
+    bytes::FormatError,
+    engine::{BlockChange, EngineError},
+    head::samples::Samples,
+};
+
+/// A head that was cut and is not a block yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct PendingSeal {
+    pub(super) id: u64,
+    order: u64,
+    /// The last frame whose samples are set aside.
+    seq: u64,
+}
+
+impl Tsdb {
+    /// Cuts the head if that is not done yet, and makes a block of what was cut. Returns how many
+    /// samples the block has.
+    pub(super) fn seal_head(&self, maintainer: &mut Maintainer) -> Result<u64, MaintainError> {
+        let pending = match maintainer.pending_seal {
+            Some(pending) => pending,
+            None => match self.cut(maintainer)? {
+                Some(pending) => pending,
+                None => return Ok(0),
+            },
+        };
+        let plan = BlockPlan {
+            id: pending.id,
+            level: 1,
+            order: pending.order,
+            page_bytes: self.options.page_bytes,
+        };
+        let mut builder = BlockBuilder::new(&*self.engine, plan);
+        for (labels, samples) in self.set_aside() {
+            let mut column = Column::default();
+            if samples.read(&mut column).is_err() {
+                self.counters.damaged_series.add(1);
+            }
+            self.count_failure(builder.add(&labels, &column))?;
+        }
+        let metadata = self.state().metadata.clone();
+        let row = self.count_failure(builder.finish(metadata.values()))?;
+        let change =
+            BlockChange { add: row.clone(), remove: Vec::new(), delete_frames_up_to: pending.seq };
+        self.change_blocks(maintainer, &change)?;
+        let samples = row.as_ref().map_or(0, |row| row.samples);
+        let block = row.map(Block::open).transpose().map_err(unreadable)?;
+        let mut state = self.state_mut();
+        state.head.finish_seal();
+        if let Some(block) = block {
+            let blocks = state.blocks.iter().cloned().chain([Arc::new(block)]).collect();
+            state.blocks = Arc::new(blocks);
+        }
+        maintainer.pending_seal = None;
+        self.counters.seals.add(1);
+        Ok(samples)
+    }
+
+    /// Sets the head's samples aside, between two flushes. `None` when there is nothing to seal.
+    fn cut(&self, maintainer: &mut Maintainer) -> Result<Option<PendingSeal>, MaintainError> {
+        let mut writer = self.writer();
+        if !writer.is_healthy() {
+            return Err(MaintainError::Waiting(writer.backlog().0));
+        }
+        if writer.since().is_none() {
+            return Ok(None);
+        }
+        self.state_mut().head.cut();
+        writer.cut();
+        let pending = PendingSeal {
+            id: maintainer.take_id(),
+            order: maintainer.take_order(),
+            seq: writer.seq(),
+        };
+        maintainer.pending_seal = Some(pending);
+        Ok(Some(pending))
+    }
+
+    /// The samples set aside, in the order of a block.
+    fn set_aside(&self) -> Vec<(Labels, Arc<Samples>)> {
+        let mut series: Vec<(Labels, Arc<Samples>)> = {
+            let state = self.state();
+            let with_samples = |series: &crate::head::Series| {
+                Some((series.labels.clone(), series.sealing.clone()?))
+            };
+            state.head.iter().filter_map(|(_, series)| with_samples(series)).collect()
+        };
+        series.sort_by(|a, b| series_order(&a.0, &b.0));
+        series
+    }
+}
+
+/// A block that was written and cannot be read is a fault of the engine, not of its contents.
+pub(super) fn unreadable(error: FormatError) -> EngineError {
+    EngineError::new("keep the index of a block as it was written", error)
+}

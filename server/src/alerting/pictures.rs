@@ -1,0 +1,93 @@
+//! The chart in a notification: the hour before, with the threshold.
+
+use chart::{
+    Window,
+    still::{self, Still},
+};
+use model::{Labels, Timestamp};
+use notify::{
+    Alert,
+    receivers::{BoxFuture, Pictures},
+};
+use promql::Range;
+
+use crate::{
+    query::{Queries, QueryOptions},
+    render,
+};
+
+/// How much of the past is shown.
+const SPAN_MS: i64 = 3_600_000;
+const STEP_MS: i64 = 30_000;
+
+/// Draws charts from the store.
+#[derive(Debug)]
+pub(crate) struct StorePictures {
+    pub(crate) queries: Queries,
+}
+
+impl Pictures for StorePictures {
+    fn chart<'a>(&'a self, alert: &'a Alert) -> BoxFuture<'a, Option<Vec<u8>>> {
+        Box::pin(async move {
+            let end = alert.ends_at.unwrap_or(alert.updated_at).max(alert.starts_at);
+            let drawn = draw(&self.queries, alert, end).await;
+            if drawn.is_none() {
+                tracing::debug!(alert = %alert.labels, "there is nothing to draw");
+            }
+            drawn
+        })
+    }
+}
+
+async fn draw(queries: &Queries, alert: &Alert, end: Timestamp) -> Option<Vec<u8>> {
+    let expr = promql::parse(&alert_expr(alert)?).ok()?;
+    let condition = super::condition::condition(&expr);
+    let quantity = condition.map_or_else(|| expr.to_string(), |condition| condition.quantity);
+    let range = Range { start: end - SPAN_MS, end, step_ms: STEP_MS };
+    let output = queries.range(&quantity, range, QueryOptions::default()).await.ok()?;
+    let series = render::lines(&output.value, range, |labels| belongs_to(labels, &alert.labels));
+    if series.is_empty() {
+        return None;
+    }
+    let picture = Still {
+        title: alert.name().to_owned(),
+        subtitle: alert.target().to_owned(),
+        start_ms: range.start,
+        step_ms: STEP_MS,
+        window: Window::new(range.start as f64, range.end as f64),
+        series,
+        unit: unit(alert.unit),
+        thresholds: alert.threshold.iter().map(|threshold| threshold.bound).collect(),
+        ..Still::default()
+    };
+    crate::query::blocking(move || still::png(&picture)).await.ok()
+}
+
+/// The rule's expression is part of the link to the explore page.
+fn alert_expr(alert: &Alert) -> Option<String> {
+    let (_, query) = alert.generator_url.split_once('?')?;
+    let pairs: Vec<(String, String)> = serde_urlencoded::from_str(query).ok()?;
+    pairs.into_iter().find(|(name, _)| name == "q").map(|(_, expr)| expr)
+}
+
+/// Whether a series of the quantity is the one that the alert is about: no label says otherwise.
+fn belongs_to(series: &Labels, alert: &Labels) -> bool {
+    series
+        .iter()
+        .filter(|(name, _)| *name != model::labels::METRIC_NAME)
+        .all(|(name, value)| alert.get(name).is_none_or(|of_alert| of_alert == value))
+}
+
+fn unit(unit: notify::quantity::Unit) -> chart::Unit {
+    use notify::quantity::Unit;
+    match unit {
+        Unit::None => chart::Unit::None,
+        Unit::Ratio => chart::Unit::Ratio,
+        Unit::Percent => chart::Unit::Percent,
+        Unit::Seconds => chart::Unit::Seconds,
+        Unit::Milliseconds => chart::Unit::Milliseconds,
+        Unit::Bytes => chart::Unit::Bytes,
+        Unit::BytesPerSecond => chart::Unit::BytesPerSecond,
+        Unit::PerSecond => chart::Unit::PerSecond,
+    }
+}

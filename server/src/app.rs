@@ -1,0 +1,144 @@
+//! The running process: what it is made of, how it starts, reloads and stops.
+
+mod measure;
+mod reload;
+mod start;
+pub(crate) mod tasks;
+
+use std::sync::{
+    Arc, PoisonError, RwLock,
+    atomic::{AtomicBool, AtomicU64, Ordering},
+};
+
+use api_types::LiveEvent;
+use db::{Meta, Samples};
+use model::{Clock, Timestamp};
+use notify::outbox::Worker;
+use tokio::sync::broadcast;
+use tokio_util::sync::CancellationToken;
+use tsdb::Health;
+
+pub(crate) use start::{Running, start};
+
+use crate::{
+    alerting::{Alerting, pictures::StorePictures},
+    catalog::inventory::InventoryCache,
+    config::Config,
+    listen::{Sources, UdpListener},
+    monitors::Monitors,
+    pipeline::{Outside, PipelineStats},
+    query::Queries,
+    runbooks::RunbookShelf,
+    self_statsd::SelfStatsd,
+};
+
+/// Everything that handlers and tasks share.
+#[derive(Debug)]
+pub(crate) struct App {
+    pub(crate) config: Config,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) started_at: Timestamp,
+    /// How people reach this server, without a slash at the end.
+    pub(crate) external_url: String,
+    pub(crate) samples: Samples,
+    pub(crate) meta: Meta,
+    pub(crate) queries: Queries,
+    pub(crate) alerting: Arc<Alerting>,
+    pub(crate) receivers: RwLock<Arc<notify::Config>>,
+    pub(crate) worker: Worker,
+    pub(crate) pictures: Arc<StorePictures>,
+    pub(crate) monitors: Arc<Monitors>,
+    pub(crate) probes_skipped: Arc<AtomicU64>,
+    pub(crate) runbooks: Arc<RunbookShelf>,
+    pub(crate) inventory: InventoryCache,
+    pub(crate) sources: Arc<Sources>,
+    pub(crate) listeners: Vec<Arc<UdpListener>>,
+    pub(crate) outside: Arc<Outside>,
+    pub(crate) pipeline: Arc<PipelineStats>,
+    pub(crate) live: broadcast::Sender<LiveEvent>,
+    pub(crate) self_statsd: Option<SelfStatsd>,
+    /// Set once everything is started.
+    pub(crate) is_started: AtomicBool,
+    /// Cancelled when the process begins to stop.
+    pub(crate) stopping: CancellationToken,
+    /// Errors of the last reload; empty when it went well.
+    pub(crate) reload_errors: RwLock<Vec<String>>,
+}
+
+impl App {
+    /// Why the process is not ready; `None` when it is.
+    pub(crate) fn not_ready(&self) -> Option<&'static str> {
+        if self.stopping.is_cancelled() {
+            return Some("the server is stopping");
+        }
+        (!self.is_started.load(Ordering::Acquire)).then_some("the server is starting")
+    }
+
+    /// Who is told about alerts.
+    pub(crate) fn receivers(&self) -> Arc<notify::Config> {
+        Arc::clone(&self.receivers.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Who sends StatsD.
+    pub(crate) fn source_rows(&self) -> Vec<api_types::Source> {
+        let series = self.pipeline.series_by_source();
+        let books = self.sources.books();
+        books
+            .into_iter()
+            .map(|(id, books)| api_types::Source {
+                address: books.address.map_or_else(|| "others".to_owned(), |a| a.to_string()),
+                transport: "udp".to_owned(),
+                lines: books.tally.lines,
+                bad_lines: books.tally.rejected.total(),
+                bytes: books.tally.bytes,
+                series: series.get(&id).copied().unwrap_or_default() as u64,
+                last_seen_ms: books.last_seen,
+            })
+            .collect()
+    }
+
+    /// What is wrong with the server itself, in words.
+    pub(crate) fn problems(&self) -> Vec<String> {
+        let mut problems = Vec::new();
+        if let Health::Failing { error, waiting_frames, dropped_samples, .. } =
+            self.queries.store().health()
+        {
+            problems.push(format!(
+                "Samples cannot be written ({error}): {waiting_frames} flushes wait in memory, \
+                 {dropped_samples} samples were dropped. Check the disk of the data folder."
+            ));
+        }
+        let reload_errors = self.reload_errors.read().unwrap_or_else(PoisonError::into_inner);
+        if !reload_errors.is_empty() {
+            problems.push(format!(
+                "The last reload failed, the old configuration is in use: {}",
+                reload_errors.join("; ")
+            ));
+        }
+        for listener in &self.listeners {
+            let wanted = self.config.statsd.receive_buffer.0;
+            if (listener.granted_buffer as u64) < wanted {
+                problems.push(format!(
+                    "The kernel granted {} KiB of the {} KiB socket buffer asked for on {}; allow \
+                     more with `sysctl -w net.core.rmem_max={wanted}`.",
+                    listener.granted_buffer / 1024,
+                    wanted / 1024,
+                    listener.address
+                ));
+            }
+        }
+        problems
+    }
+}
+
+/// The only reader of the wall clock.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct SystemClock;
+
+impl Clock for SystemClock {
+    #[expect(clippy::disallowed_methods, reason = "this is the clock that others are handed")]
+    fn now(&self) -> Timestamp {
+        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+        since.map_or(0, |since| since.as_millis() as Timestamp)
+    }
+}

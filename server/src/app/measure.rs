@@ -1,0 +1,90 @@
+//! Reads what every part counts.
+
+use std::sync::atomic::Ordering;
+
+use ingest::SeriesKind;
+use rules::State;
+
+use super::App;
+use crate::telemetry::{self as t, Readings};
+
+impl App {
+    /// All own metrics at this moment.
+    pub(crate) async fn telemetry(&self) -> Readings {
+        let mut readings = Readings::default();
+        self.measure_ingest(&mut readings);
+        self.measure_store(&mut readings);
+        self.measure_rules(&mut readings);
+        match self.meta.outbox_counts().await {
+            Ok(counts) => {
+                readings.add(t::OUTBOX_PENDING, counts.pending);
+                readings.add(t::OUTBOX_SENT, counts.sent);
+                readings.add(t::OUTBOX_DEAD, counts.dead);
+            }
+            Err(error) => {
+                tracing::error!(error = %crate::http::error::chain(&error), "cannot count notifications");
+            }
+        }
+        for (state, count) in self.monitors.counts() {
+            readings.add_labeled(t::MONITORS, "state", state.as_str(), count);
+        }
+        readings.add(t::MONITOR_COMMIT_ERRORS, self.monitors.commit_errors());
+        readings.add(t::PROBES_SKIPPED, self.probes_skipped.load(Ordering::Relaxed));
+        readings
+    }
+
+    fn measure_ingest(&self, readings: &mut Readings) {
+        let total = self.sources.total();
+        readings.add(t::DATAGRAMS, total.datagrams);
+        readings.add(t::BYTES, total.bytes);
+        readings.add(t::LINES, total.lines);
+        let mut rejected = total.rejected.clone();
+        rejected.merge(&self.pipeline.refused());
+        for (reason, count) in rejected.iter() {
+            readings.add_labeled(t::REJECTED, "reason", reason.as_str(), count);
+        }
+        readings.add(t::TRUNCATED, total.truncated);
+        readings.add(t::KERNEL_DROPS, self.listeners.iter().map(|l| l.kernel_drops()).sum::<u64>());
+        readings.add(t::READ_ERRORS, self.listeners.iter().map(|l| l.read_errors()).sum::<u64>());
+        readings.add(t::SELF_FAILED, self.self_statsd.as_ref().map_or(0, |s| s.failed()));
+        readings.add(t::OUTSIDE_DROPPED, self.outside.dropped());
+        let report = self.pipeline.report();
+        for (kind, live) in SeriesKind::ALL.into_iter().zip(report.live) {
+            readings.add_labeled(t::SERIES, "type", kind.as_str(), live);
+        }
+        readings.add(t::SERIES_CREATED, self.pipeline.created.load(Ordering::Relaxed));
+        readings.add(t::SERIES_EXPIRED, self.pipeline.expired.load(Ordering::Relaxed));
+        readings.add(t::FLUSHES, self.pipeline.flushes.load(Ordering::Relaxed));
+        readings.add(t::FLUSH_SECONDS, self.pipeline.last_us.load(Ordering::Relaxed) as f64 / 1e6);
+        readings.add(t::FLUSH_MISSED, self.pipeline.missed.load(Ordering::Relaxed));
+    }
+
+    fn measure_store(&self, readings: &mut Readings) {
+        let stats = self.queries.store().stats();
+        readings.add(t::STORE_SAMPLES, stats.appended);
+        readings.add(t::STORE_SERIES, stats.head_series);
+        readings.add(t::STORE_REFUSED, stats.out_of_order + stats.too_old + stats.too_new);
+        readings.add(t::STORE_DROPPED, stats.dropped_samples);
+        readings.add(t::STORE_FAILURES, stats.engine_failures);
+        readings.add(
+            t::STORE_DAMAGED,
+            stats.damaged_frames + stats.damaged_blocks + stats.damaged_pages + stats.damaged_series,
+        );
+        readings.add(t::STORE_BLOCKS, stats.blocks);
+        readings.add(t::STORE_BYTES, stats.page_bytes);
+        readings.add(t::QUERIES, self.queries.stats.total.load(Ordering::Relaxed));
+        readings.add(t::QUERIES_FAILED, self.queries.stats.failed.load(Ordering::Relaxed));
+    }
+
+    fn measure_rules(&self, readings: &mut Readings) {
+        let view = self.alerting.view();
+        readings.add(t::RULES, view.rule_count());
+        readings.add(t::RULES_FAILING, view.failing().count());
+        readings.add(t::RULE_SECONDS, view.duration.as_secs_f64());
+        readings.add(t::RULES_MISSED, view.missed());
+        for state in [State::Pending, State::Firing, State::Recovering] {
+            readings.add_labeled(t::ALERTS, "state", state.as_str(), view.count(state));
+        }
+        readings.add(t::ALERT_COMMIT_ERRORS, self.alerting.commit_errors());
+    }
+}

@@ -1,0 +1,446 @@
+//! Starting, straight from top to bottom: whatever cannot start ends the process with one clear error.
+
+use std::{
+    net::SocketAddr,
+    num::NonZeroUsize,
+    path::Path,
+    sync::{
+        Arc, RwLock,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use anyhow::{Context as _, bail};
+use db::{Meta, Samples};
+use ingest::{Dialect, Limits, Mapping, Registry as SeriesRegistry, RegistryOptions, Shard, ShardOptions};
+use model::{Clock, Labels};
+use notify::{
+    outbox::{Worker, WorkerOptions},
+    receivers::{Pictures, Registry},
+};
+use promql::Engine;
+use tokio::{
+    runtime::Handle,
+    sync::{broadcast, mpsc},
+};
+use tokio_util::sync::CancellationToken;
+use tsdb::Tsdb;
+
+use super::{App, SystemClock, reload::Files, tasks::Tasks};
+use crate::{
+    agent::{self, Agent},
+    alerting::{self, Alerting, convert::AlertContext, outbox::SqlOutbox, pictures::StorePictures},
+    auth,
+    catalog::inventory::InventoryCache,
+    config::{Config, auth::AuthMode, statsd::GaugeNegative},
+    http,
+    listen::{Sources, UdpListener, udp},
+    monitors::Monitors,
+    pipeline::{Outside, Pipeline, PipelineStats, SeriesTable},
+    query::{Queries, blocking},
+    runbooks::RunbookShelf,
+    self_statsd::SelfStatsd,
+    store::SqlEngine,
+    uptime::{probe::Prober, schedule},
+};
+
+/// Events kept for a browser that is slow to read; it then misses some and is brought up to date by the
+/// next tick.
+const LIVE_BUFFER: usize = 256;
+/// Results of probes that wait to be taken in; a full queue holds back the probes.
+const RESULT_BUFFER: usize = 1_024;
+const PROBE_WORKERS: NonZeroUsize = NonZeroUsize::new(64).expect("64 is not zero");
+/// How often old data is sealed, merged and removed.
+const MAINTENANCE_INTERVAL: Duration = Duration::from_secs(15);
+/// How often own metrics are read for the next flush.
+const MEASURE_INTERVAL: Duration = Duration::from_secs(5);
+/// How long resolved alerts and sent notifications are kept as history.
+const HISTORY_MS: i64 = 90 * 86_400_000;
+const FORGET_INTERVAL: Duration = Duration::from_secs(3_600);
+
+/// The process while it runs.
+#[derive(Debug)]
+pub(crate) struct Running {
+    pub(crate) app: Arc<App>,
+    pub(crate) tasks: Tasks,
+    /// Where HTTP is really served.
+    pub(crate) http: SocketAddr,
+}
+
+/// Starts everything.
+///
+/// # Errors
+/// A data folder that cannot be written, a port in use, a bad file: each with the place and the remedy.
+pub(crate) async fn start(config: Config) -> anyhow::Result<Running> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let now = clock.now();
+    let runtime = Handle::current();
+    let tasks = Tasks::default();
+    let read_config = config.clone();
+    let files = blocking(move || Files::read(&read_config))
+        .await
+        .map_err(|errors| anyhow::anyhow!("{}", errors.join("\n")))?;
+
+    let http_listener = bind_http(&config).await?;
+    let http_address = http_listener.local_addr()?;
+    let external_url = external_url(&config, http_address);
+    let (samples, meta) = open_databases(&config.server.data_dir).await?;
+    let store = open_store(&config, &samples, &runtime).await?;
+    let queries = Queries::new(
+        Arc::clone(&store),
+        Engine::new(promql::Options {
+            lookback: config.query.lookback.0,
+            max_samples: config.query.max_samples,
+            max_series: config.query.max_series,
+            ..promql::Options::default()
+        }),
+        config.query.max_concurrent,
+        config.query.timeout.0,
+    );
+    let (live, _) = broadcast::channel(LIVE_BUFFER);
+    let runbooks = Arc::new(RunbookShelf::new(files.runbooks));
+    let outside = Arc::new(Outside::default());
+    outside.describe(crate::telemetry::metadata());
+
+    let pictures = Arc::new(StorePictures { queries: queries.clone() });
+    let registry = Registry::try_new(&files.receivers, &(Arc::clone(&pictures) as Arc<dyn Pictures>))?;
+    let worker = Worker::new(
+        Arc::new(SqlOutbox(meta.clone())),
+        registry,
+        Arc::clone(&clock),
+        WorkerOptions::default(),
+    );
+    let alerting = Alerting::restore(
+        alerting::Parts {
+            groups: files.groups,
+            receivers: Arc::clone(&files.receivers),
+            queries: queries.clone(),
+            meta: meta.clone(),
+            runtime: runtime.clone(),
+            live: live.clone(),
+            expander: rules::Expander {
+                external_labels: Labels::empty(),
+                external_url: external_url.clone(),
+            },
+            context: AlertContext {
+                external_url: external_url.clone(),
+                store: Arc::clone(&store),
+                runbooks: Arc::clone(&runbooks),
+            },
+            wake: worker.wake_handle(),
+        },
+        now,
+    )
+    .await
+    .context("cannot restore the alerts")?;
+    let monitors =
+        Monitors::restore(files.monitors, meta.clone(), live.clone(), Arc::clone(&outside), now)
+            .await
+            .context("cannot restore the uptime ledger")?;
+    let listeners = bind_statsd(&config)?;
+    let self_statsd = match listeners.first() {
+        Some(listener) => Some(SelfStatsd::connect(listener.address)?),
+        None => None,
+    };
+
+    let app = Arc::new(App {
+        config,
+        clock,
+        started_at: now,
+        external_url,
+        samples,
+        meta,
+        queries,
+        alerting: Arc::new(alerting),
+        receivers: RwLock::new(files.receivers),
+        worker,
+        pictures,
+        monitors: Arc::new(monitors),
+        probes_skipped: Arc::default(),
+        runbooks,
+        inventory: InventoryCache::default(),
+        sources: Arc::new(Sources::new()),
+        listeners,
+        outside,
+        pipeline: Arc::new(PipelineStats::default()),
+        live,
+        self_statsd,
+        is_started: AtomicBool::new(false),
+        stopping: CancellationToken::new(),
+        reload_errors: RwLock::default(),
+    });
+    announce_setup(&app).await?;
+    start_tasks(&app, &tasks, &runtime, http_listener)?;
+    app.is_started.store(true, Ordering::Release);
+    tracing::info!(
+        http = %http_address,
+        statsd = ?app.listeners.iter().map(|l| l.address).collect::<Vec<_>>(),
+        "Bellwether is ready at {}",
+        app.external_url
+    );
+    Ok(Running { app, tasks, http: http_address })
+}
+
+/// Tasks stop in the reverse of this order: first what brings data, then the flush, which writes the
+/// last window and its alerts, then what delivers them; HTTP answers until the end.
+fn start_tasks(
+    app: &Arc<App>,
+    tasks: &Tasks,
+    runtime: &Handle,
+    http_listener: tokio::net::TcpListener,
+) -> anyhow::Result<()> {
+    let for_http = Arc::clone(app);
+    tasks.spawn("http", |stop| http::serve(http_listener, for_http, stop));
+    let worker = app.worker.clone();
+    tasks.spawn("notifications", |stop| async move { worker.run(stop).await });
+    let for_forget = Arc::clone(app);
+    tasks.spawn("forget", |stop| forget(for_forget, stop));
+    start_maintenance(app, tasks, runtime)?;
+
+    let pipeline = pipeline(app);
+    let flush_runtime = runtime.clone();
+    tasks.spawn_thread("flush", move |stop| pipeline.run(&flush_runtime, &stop))?;
+    let for_measure = Arc::clone(app);
+    tasks.spawn("measure", |stop| measure(for_measure, stop));
+
+    for listener in &app.listeners {
+        let read = udp::reader(Arc::clone(listener), Arc::clone(&app.sources));
+        tasks.spawn_thread("statsd-udp", move |stop| read(&stop))?;
+    }
+    start_monitors(app, tasks)?;
+    start_agent(app, tasks);
+    Ok(())
+}
+
+fn pipeline(app: &App) -> Pipeline {
+    let statsd = &app.config.statsd;
+    let registry = SeriesRegistry::new(RegistryOptions {
+        flush_interval_ms: statsd.flush_interval.as_ms(),
+        ttl: ingest::TimeToLive {
+            counter_ms: statsd.ttl.counter.as_ms(),
+            gauge_ms: statsd.ttl.gauge.as_ms(),
+            timer_ms: statsd.ttl.timer.as_ms(),
+            set_ms: statsd.ttl.set.as_ms(),
+        },
+        limits: Limits {
+            max_series: statsd.max_series,
+            max_series_per_source: statsd.max_series_per_source,
+        },
+        ..RegistryOptions::default()
+    });
+    Pipeline {
+        clock: Arc::clone(&app.clock),
+        interval_ms: statsd.flush_interval.as_ms(),
+        listeners: app.listeners.clone(),
+        sources: Arc::clone(&app.sources),
+        registry,
+        series: SeriesTable::default(),
+        outside: Arc::clone(&app.outside),
+        monitors: Arc::clone(&app.monitors),
+        store: Arc::clone(app.queries.store()),
+        alerting: Arc::clone(&app.alerting),
+        live: app.live.clone(),
+        stats: Arc::clone(&app.pipeline),
+    }
+}
+
+fn start_maintenance(app: &Arc<App>, tasks: &Tasks, runtime: &Handle) -> anyhow::Result<()> {
+    let app = Arc::clone(app);
+    let runtime = runtime.clone();
+    tasks.spawn_thread("maintenance", move |stop| {
+        while !stop.is_cancelled() {
+            if let Err(error) = app.queries.store().maintain(app.clock.now()) {
+                tracing::error!(error = %http::error::chain(&error), "maintaining the store failed");
+            }
+            runtime.block_on(async {
+                tokio::select! {
+                    () = tokio::time::sleep(MAINTENANCE_INTERVAL) => {}
+                    () = stop.cancelled() => {}
+                }
+            });
+        }
+    })?;
+    Ok(())
+}
+
+fn start_monitors(app: &Arc<App>, tasks: &Tasks) -> anyhow::Result<()> {
+    let (sender, receiver) = mpsc::channel(RESULT_BUFFER);
+    let monitors = Arc::clone(&app.monitors);
+    tasks.spawn("monitor-results", |stop| async move { monitors.run(receiver, stop).await });
+    let prober = Arc::new(
+        Prober::open(app.config.monitors.allow_link_local)
+            .context("cannot prepare TLS for the monitors")?,
+    );
+    let schedule = schedule::Schedule {
+        monitors: app.monitors.definitions(),
+        results: sender,
+        clock: Arc::clone(&app.clock),
+        concurrency: PROBE_WORKERS,
+        skipped: Arc::clone(&app.probes_skipped),
+        stop: CancellationToken::new(),
+    };
+    tasks.spawn("monitor-schedule", |stop| {
+        schedule::run(schedule::Schedule { stop, ..schedule }, prober)
+    });
+    Ok(())
+}
+
+fn start_agent(app: &Arc<App>, tasks: &Tasks) {
+    let config = &app.config.agent;
+    let Some(listener) = app.listeners.first().filter(|_| config.enabled) else { return };
+    let agent = Agent {
+        target: listener.address,
+        interval: config.interval.0,
+        host: config.host.clone(),
+    };
+    tasks.spawn("agent", |stop| async move {
+        if let Err(error) = agent::run(agent, stop).await {
+            tracing::error!(%error, "the host collector cannot send");
+        }
+    });
+}
+
+/// Puts own metrics into the next flush.
+async fn measure(app: Arc<App>, stop: CancellationToken) {
+    let mut ticks = tokio::time::interval(MEASURE_INTERVAL);
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            _ = ticks.tick() => {}
+        }
+        let readings = app.telemetry().await;
+        app.outside.push(readings.samples());
+    }
+}
+
+/// Removes history that is too old.
+async fn forget(app: Arc<App>, stop: CancellationToken) {
+    let mut ticks = tokio::time::interval(FORGET_INTERVAL);
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            _ = ticks.tick() => {}
+        }
+        let before = app.clock.now() - HISTORY_MS;
+        let done = async {
+            app.meta.forget_instances(before).await?;
+            app.meta.forget_notifications(before).await
+        };
+        if let Err(error) = done.await {
+            tracing::error!(error = %http::error::chain(&error), "cannot remove old history");
+        }
+    }
+}
+
+async fn bind_http(config: &Config) -> anyhow::Result<tokio::net::TcpListener> {
+    let Some(address) = config.http.address() else { bail!("http.listen is not an address") };
+    http::bind(address).await.with_context(|| {
+        format!("cannot serve HTTP on {address}; choose another address with --http or http.listen")
+    })
+}
+
+fn bind_statsd(config: &Config) -> anyhow::Result<Vec<Arc<UdpListener>>> {
+    let statsd = &config.statsd;
+    let mapping = match &statsd.mappings {
+        None => Mapping::default(),
+        Some(path) => {
+            let text = std::fs::read_to_string(path)
+                .with_context(|| format!("cannot read statsd.mappings {}", path.display()))?;
+            Mapping::parse(&text).map_err(|error| anyhow::anyhow!("{}:{error}", path.display()))?
+        }
+    };
+    let dialect = Dialect {
+        gauge_negative: match statsd.gauge_negative {
+            GaugeNegative::Delta => ingest::GaugeNegative::Delta,
+            GaugeNegative::Absolute => ingest::GaugeNegative::Absolute,
+        },
+        mapping: Arc::new(mapping),
+        ..Dialect::default()
+    };
+    statsd
+        .udp_addresses()
+        .into_iter()
+        .map(|address| {
+            let shard =
+                Shard::new(ShardOptions { dialect: dialect.clone(), ..ShardOptions::default() });
+            let listener = UdpListener::bind(address, statsd.receive_buffer.0, shard)
+                .with_context(|| {
+                    format!(
+                        "cannot listen for StatsD on {address} (UDP); choose another address with \
+                         --statsd or statsd.udp"
+                    )
+                })?;
+            tracing::info!(
+                address = %listener.address,
+                buffer_bytes = listener.granted_buffer,
+                "listening for StatsD over UDP"
+            );
+            Ok(Arc::new(listener))
+        })
+        .collect()
+}
+
+async fn open_databases(folder: &Path) -> anyhow::Result<(Samples, Meta)> {
+    std::fs::create_dir_all(folder).with_context(|| {
+        format!(
+            "cannot make the data folder {}; choose another with --data or server.data_dir",
+            folder.display()
+        )
+    })?;
+    let samples = Samples::open(&folder.join("samples.db")).await?;
+    let meta = Meta::open(&folder.join("bellwether.db")).await?;
+    Ok((samples, meta))
+}
+
+async fn open_store(
+    config: &Config,
+    samples: &Samples,
+    runtime: &Handle,
+) -> anyhow::Result<Arc<Tsdb>> {
+    let engine = Arc::new(SqlEngine::new(samples.clone(), runtime.clone()));
+    let options = tsdb::Options {
+        retention: config.store.retention.0,
+        seal_interval: config.store.seal_interval.0,
+        ..tsdb::Options::default()
+    };
+    let (store, report) = blocking(move || Tsdb::open(engine, options))
+        .await
+        .context("cannot open the sample store")?;
+    for damage in &report.damaged_frames {
+        tracing::error!(?damage, "a flush cannot be read and was left out");
+    }
+    for damage in &report.damaged_blocks {
+        tracing::error!(?damage, "a block cannot be read and was left out");
+    }
+    tracing::info!(
+        blocks = report.blocks,
+        flushes = report.frames,
+        samples = report.samples,
+        series = report.series,
+        "the sample store was opened"
+    );
+    Ok(Arc::new(store))
+}
+
+fn external_url(config: &Config, http: SocketAddr) -> String {
+    match &config.server.external_url {
+        Some(url) => url.trim_end_matches('/').to_owned(),
+        None if http.ip().is_unspecified() => format!("http://localhost:{}", http.port()),
+        None => format!("http://{http}"),
+    }
+}
+
+/// Writes the link for the first admin to the log while nobody can sign in.
+async fn announce_setup(app: &App) -> anyhow::Result<()> {
+    if app.config.auth.mode != AuthMode::Password {
+        return Ok(());
+    }
+    if let Some(secret) = auth::setup_secret(&app.meta).await? {
+        tracing::warn!(
+            "nobody can sign in yet; make the first admin at {}/setup?token={secret}",
+            app.external_url
+        );
+    }
+    Ok(())
+}

@@ -1,0 +1,94 @@
+//! HTTP: the UI, Prometheus's API, our own API and the health pages.
+//!
+//! Handlers extract, authorize, call and convert; what they show is computed elsewhere.
+
+mod alerts;
+mod assets;
+mod connections;
+pub(crate) mod error;
+mod guard;
+mod health;
+mod heartbeat;
+mod hosts;
+mod live;
+mod monitors;
+mod overview;
+mod prometheus;
+mod render;
+mod runbooks;
+mod services;
+mod session;
+mod status;
+mod track;
+
+use std::{io, net::SocketAddr, sync::Arc};
+
+use axum::{
+    Router, middleware,
+    routing::{delete, get, post},
+};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::app::App;
+
+/// What every handler can reach.
+pub(crate) type Shared = Arc<App>;
+
+/// The largest body of a request.
+const MAX_BODY_BYTES: usize = 16 << 20;
+
+/// All routes.
+pub(crate) fn router(app: Shared) -> Router {
+    let public = Router::new()
+        .route("/-/healthy", get(health::healthy))
+        .route("/-/ready", get(health::ready))
+        .route("/heartbeat/{token}", get(heartbeat::beat).post(heartbeat::beat))
+        .route("/api/app/session", get(session::show).post(session::sign_in))
+        .route("/api/app/session", delete(session::sign_out))
+        .route("/api/app/setup", post(session::set_up));
+    let private = Router::new()
+        .nest("/api/v1", prometheus::routes())
+        .route("/api/app/overview", get(overview::overview))
+        .route("/api/app/services/{name}", get(services::service))
+        .route("/api/app/hosts/{name}", get(hosts::host))
+        .route("/api/app/alerts", get(alerts::list))
+        .route("/api/app/alerts/{id}", get(alerts::detail))
+        .route("/api/app/monitors", get(monitors::list))
+        .route("/api/app/monitors/{name}", get(monitors::page))
+        .route("/api/app/runbooks", get(runbooks::list))
+        .route("/api/app/runbooks/{name}", get(runbooks::page))
+        .route("/api/app/status", get(status::status))
+        .route("/api/app/live", get(live::stream))
+        .route("/render/{picture}", get(render::chart))
+        .route("/-/reload", post(health::reload))
+        .route("/info", get(health::info))
+        .route("/connections", get(connections::connections))
+        .route("/metrics", get(health::metrics))
+        .route_layer(middleware::from_fn(guard::require_viewer));
+    public
+        .merge(private)
+        .fallback(assets::serve)
+        .layer(axum::extract::DefaultBodyLimit::max(MAX_BODY_BYTES))
+        .layer(middleware::from_fn_with_state(Arc::clone(&app), guard::identify))
+        .layer(middleware::from_fn_with_state(Arc::clone(&app), track::track))
+        .with_state(app)
+}
+
+/// Binds the address.
+///
+/// # Errors
+/// When the address is taken or not ours.
+pub(crate) async fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    TcpListener::bind(address).await
+}
+
+/// Serves until `stop`; requests in flight are finished.
+pub(crate) async fn serve(listener: TcpListener, app: Shared, stop: CancellationToken) {
+    let served = axum::serve(listener, router(app))
+        .with_graceful_shutdown(stop.cancelled_owned())
+        .await;
+    if let Err(error) = served {
+        tracing::error!(%error, "serving HTTP failed");
+    }
+}

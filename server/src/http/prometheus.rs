@@ -1,0 +1,31 @@
+//! Prometheus's HTTP API: the same paths, parameters, JSON and errors, so that Grafana and promtool
+//! work unchanged. Source: `web/api/v1/api.go` in Prometheus.
+
+mod envelope;
+mod metadata;
+mod params;
+mod query;
+mod rules;
+mod series;
+mod value;
+
+use axum::{Router, routing::get};
+
+use super::Shared;
+
+/// The routes below `/api/v1`.
+pub(super) fn routes() -> Router<Shared> {
+    Router::new()
+        .route("/query", get(query::instant).post(query::instant))
+        .route("/query_range", get(query::range).post(query::range))
+        .route("/format_query", get(query::format).post(query::format))
+        .route("/series", get(series::series).post(series::series))
+        .route("/labels", get(series::label_names).post(series::label_names))
+        .route("/label/{name}/values", get(series::label_values))
+        .route("/metadata", get(metadata::metadata))
+        .route("/query_exemplars", get(metadata::exemplars).post(metadata::exemplars))
+        .route("/targets", get(metadata::targets))
+        .route("/status/buildinfo", get(metadata::build_info))
+        .route("/rules", get(rules::rules))
+        .route("/alerts", get(rules::alerts))
+}

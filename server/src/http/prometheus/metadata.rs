@@ -1,0 +1,94 @@
+//! `/api/v1/metadata`, and small answers that Grafana asks for.
+
+use std::collections::BTreeMap;
+
+use axum::{
+    extract::State,
+    response::{IntoResponse, Response},
+};
+use model::Storage;
+use serde::Serialize;
+
+use super::{
+    envelope::{Failure, Success},
+    params::Params,
+};
+use crate::http::Shared;
+
+#[derive(Debug, Serialize)]
+struct Entry {
+    r#type: &'static str,
+    help: String,
+    unit: String,
+}
+
+/// What is known of metrics, by name.
+pub(super) async fn metadata(
+    State(app): State<Shared>,
+    params: Params,
+) -> Result<Response, Failure> {
+    let limit = params.limit()?;
+    let metric = params.get("metric").map(str::to_owned);
+    let all = app.queries.read(|store: &tsdb::Tsdb| store.metadata()).await;
+    let entries: BTreeMap<String, [Entry; 1]> = all
+        .into_iter()
+        .filter(|m| metric.as_ref().is_none_or(|metric| m.metric == *metric))
+        .take(limit)
+        .map(|m| {
+            // The name as it was sent helps to find a metric again.
+            let help = match (m.help.is_empty(), m.original.is_empty()) {
+                (true, false) => format!("Sent as {}", m.original),
+                _ => m.help,
+            };
+            (m.metric, [Entry { r#type: m.kind.as_str(), help, unit: m.unit }])
+        })
+        .collect();
+    Ok(Success::new(entries).into_response())
+}
+
+/// Exemplars are not kept; Grafana asks for them all the same.
+pub(super) async fn exemplars(params: Params) -> Result<Response, Failure> {
+    params.required("query")?;
+    Ok(Success::new(Vec::<()>::new()).into_response())
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Targets {
+    active_targets: [(); 0],
+    dropped_targets: [(); 0],
+    dropped_target_counts: BTreeMap<String, u64>,
+}
+
+/// Nothing is scraped: services send.
+pub(super) async fn targets() -> Response {
+    let none =
+        Targets { active_targets: [], dropped_targets: [], dropped_target_counts: BTreeMap::new() };
+    Success::new(none).into_response()
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct BuildInfo {
+    version: &'static str,
+    revision: &'static str,
+    branch: &'static str,
+    build_user: &'static str,
+    build_date: &'static str,
+    go_version: &'static str,
+    application: &'static str,
+}
+
+/// What runs here. Grafana reads the version of Prometheus's API from it.
+pub(super) async fn build_info() -> Response {
+    let info = BuildInfo {
+        version: "3.5.0",
+        revision: env!("BELLWETHER_COMMIT"),
+        branch: "",
+        build_user: "",
+        build_date: env!("BELLWETHER_BUILD_DATE"),
+        go_version: "",
+        application: concat!("Bellwether ", env!("CARGO_PKG_VERSION")),
+    };
+    Success::new(info).into_response()
+}

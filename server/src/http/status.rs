@@ -1,0 +1,64 @@
+//! `/api/app/status`: the server's own health.
+
+use api_types::{Counter, Receiver, Status};
+use axum::{Json, extract::State};
+
+use super::Shared;
+use crate::{
+    app::App,
+    telemetry::{Reading, Readings},
+};
+
+pub(super) async fn status(State(app): State<Shared>) -> Json<Status> {
+    let readings = app.telemetry().await;
+    Json(Status {
+        version: format!("{} ({})", env!("CARGO_PKG_VERSION"), env!("BELLWETHER_COMMIT")),
+        started_ms: app.started_at,
+        problems: app.problems(),
+        counters: counters(&readings),
+        sources: app.source_rows(),
+        receivers: receivers(&app),
+    })
+}
+
+fn counters(readings: &Readings) -> Vec<Counter> {
+    readings.0.iter().map(counter).collect()
+}
+
+fn counter(reading: &Reading) -> Counter {
+    let name = reading.definition.name;
+    let mut words = name.split('_').skip(1);
+    let part = match words.next() {
+        Some("ingest" | "flush") => "Ingest",
+        Some("store" | "query") => "Store",
+        Some("rules" | "alerts") => "Rules",
+        Some("outbox") => "Notifications",
+        _ => "Monitors",
+    };
+    let label = reading.label.as_ref().map(|(_, value)| format!(" ({})", value.replace('_', " ")));
+    let shown = name.trim_start_matches("bellwether_").trim_end_matches("_total").replace('_', " ");
+    let unit = match () {
+        () if name.ends_with("_seconds") => notify::quantity::Unit::Seconds,
+        () if name.contains("_bytes") => notify::quantity::Unit::Bytes,
+        () => notify::quantity::Unit::None,
+    };
+    Counter {
+        part: part.to_owned(),
+        name: format!("{shown}{}", label.unwrap_or_default()),
+        text: unit.display(reading.value),
+        help: reading.definition.help.to_owned(),
+        is_bad: reading.definition.is_loss && reading.value > 0.0,
+    }
+}
+
+fn receivers(app: &App) -> Vec<Receiver> {
+    let config = app.receivers();
+    notify::receivers::destinations(&config)
+        .into_iter()
+        .map(|(destination, integration)| Receiver {
+            name: destination.receiver.clone(),
+            kind: destination.kind.as_str().to_owned(),
+            target: integration.target(),
+        })
+        .collect()
+}

@@ -1,0 +1,121 @@
+//! Who sends: addresses as small numbers, with what each of them sent.
+
+use std::{
+    collections::HashMap,
+    net::IpAddr,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use ingest::{SourceId, Tally};
+use model::Timestamp;
+
+/// The most addresses kept apart. Later ones share number 0, so that forged sender addresses cost no
+/// memory.
+const MAX_SOURCES: usize = 4_096;
+
+/// What is known of a sender.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct SourceBooks {
+    /// Its address; `None` for all those beyond the limit.
+    pub(crate) address: Option<IpAddr>,
+    /// Everything it sent.
+    pub(crate) tally: Tally,
+    /// When its last datagram was counted.
+    pub(crate) last_seen: Timestamp,
+}
+
+#[derive(Debug)]
+struct Inner {
+    ids: HashMap<IpAddr, SourceId>,
+    books: Vec<SourceBooks>,
+}
+
+/// All senders since the start.
+#[derive(Debug)]
+pub(crate) struct Sources(Mutex<Inner>);
+
+impl Sources {
+    pub(crate) fn new() -> Self {
+        Self(Mutex::new(Inner { ids: HashMap::new(), books: vec![SourceBooks::default()] }))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        // The books are plain counters: a panic elsewhere leaves nothing half done.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The number of an address. Readers keep a cache, so this is called once per address and reader.
+    pub(crate) fn id(&self, address: IpAddr) -> SourceId {
+        let mut inner = self.lock();
+        if let Some(id) = inner.ids.get(&address) {
+            return *id;
+        }
+        if inner.books.len() >= MAX_SOURCES {
+            return SourceId(0);
+        }
+        let id = SourceId(inner.books.len() as u32);
+        inner.books.push(SourceBooks { address: Some(address), ..SourceBooks::default() });
+        inner.ids.insert(address, id);
+        id
+    }
+
+    /// Adds what a reader counted since the last flush.
+    pub(crate) fn record(&self, tallies: &[(SourceId, Tally)], now: Timestamp) {
+        let mut inner = self.lock();
+        for (id, tally) in tallies {
+            if let Some(books) = inner.books.get_mut(id.0 as usize) {
+                books.tally.merge(tally);
+                books.last_seen = now;
+            }
+        }
+    }
+
+    /// The books of everybody who sent something, by number.
+    pub(crate) fn books(&self) -> Vec<(SourceId, SourceBooks)> {
+        let inner = self.lock();
+        (0..)
+            .map(SourceId)
+            .zip(inner.books.iter().cloned())
+            .filter(|(_, books)| books.tally.datagrams > 0)
+            .collect()
+    }
+
+    /// The sum over all senders.
+    pub(crate) fn total(&self) -> Tally {
+        let inner = self.lock();
+        let mut total = Tally::default();
+        inner.books.iter().for_each(|books| total.merge(&books.tally));
+        total
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use super::*;
+
+    #[test]
+    fn an_address_keeps_its_number_and_its_books() {
+        let sources = Sources::new();
+        let (a, b) = (IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V4(Ipv4Addr::BROADCAST));
+        assert_eq!((sources.id(a), sources.id(b), sources.id(a)), (SourceId(1), SourceId(2), SourceId(1)));
+        let tally = Tally { datagrams: 1, lines: 3, ..Tally::default() };
+        sources.record(&[(SourceId(2), tally.clone())], 7);
+        sources.record(&[(SourceId(2), tally)], 9);
+        let books = sources.books();
+        assert_eq!(books.len(), 1);
+        assert_eq!((books[0].1.address, books[0].1.tally.lines, books[0].1.last_seen), (Some(b), 6, 9));
+        assert_eq!(sources.total().lines, 6);
+    }
+
+    #[test]
+    fn forged_addresses_share_a_number() {
+        let sources = Sources::new();
+        for i in 0..10_000_u32 {
+            sources.id(IpAddr::V4(Ipv4Addr::from(i)));
+        }
+        assert_eq!(sources.id(IpAddr::V4(Ipv4Addr::from(9_999))), SourceId(0));
+        assert_eq!(sources.id(IpAddr::V4(Ipv4Addr::from(5))), SourceId(6));
+    }
+}

@@ -1,0 +1,221 @@
+//! The flush: every interval the windows of all readers are closed, stored under one timestamp, and the
+//! rules are evaluated on what was just stored.
+//!
+//! It runs on a thread of its own, because the store and the database block.
+
+mod outside;
+mod series;
+mod tick;
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use api_types::LiveEvent;
+use ingest::{FlushReport, Offender, ReasonCounts, Registry, SourceId};
+use model::{Clock, Sample, Timestamp};
+use tokio::{runtime::Handle, sync::broadcast, time::Instant};
+use tokio_util::sync::CancellationToken;
+use tsdb::{Health, Tsdb};
+
+pub(crate) use outside::Outside;
+pub(crate) use series::SeriesTable;
+pub(crate) use tick::StoreSink;
+
+use crate::{
+    alerting::Alerting,
+    listen::{Sources, UdpListener},
+    monitors::Monitors,
+};
+
+/// The longest time between two looks at the clock, so that a step of the wall clock is noticed.
+const MAX_SLEEP: Duration = Duration::from_secs(1);
+
+/// What the flush counts.
+#[derive(Debug, Default)]
+pub(crate) struct PipelineStats {
+    /// Flushes done.
+    pub(crate) flushes: AtomicU64,
+    /// Flushes skipped because the one before took too long.
+    pub(crate) missed: AtomicU64,
+    /// How long the last one took, in microseconds.
+    pub(crate) last_us: AtomicU64,
+    /// The timestamp of the last one; 0 before the first.
+    pub(crate) last_at: std::sync::atomic::AtomicI64,
+    /// Series that appeared.
+    pub(crate) created: AtomicU64,
+    /// Series that ended.
+    pub(crate) expired: AtomicU64,
+    books: Mutex<Books>,
+}
+
+/// What is known after the last flush.
+#[derive(Debug, Clone, Default)]
+struct Books {
+    report: FlushReport,
+    /// Since the start.
+    refused: ReasonCounts,
+    offenders: Vec<Offender>,
+    series_by_source: HashMap<SourceId, usize>,
+}
+
+impl PipelineStats {
+    fn books(&self) -> MutexGuard<'_, Books> {
+        // Written in one go at each flush, so never half done.
+        self.books.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The last flush's report.
+    pub(crate) fn report(&self) -> FlushReport {
+        self.books().report.clone()
+    }
+
+    /// Lines that were accepted by a reader and refused at the flush, since the start.
+    pub(crate) fn refused(&self) -> ReasonCounts {
+        self.books().refused.clone()
+    }
+
+    /// Names whose lines are refused most.
+    pub(crate) fn offenders(&self) -> Vec<Offender> {
+        self.books().offenders.clone()
+    }
+
+    /// How many live series each sender made.
+    pub(crate) fn series_by_source(&self) -> HashMap<SourceId, usize> {
+        self.books().series_by_source.clone()
+    }
+
+    fn note(&self, report: FlushReport, registry: &Registry, sources: &Sources) {
+        self.created.fetch_add(report.created as u64, Ordering::Relaxed);
+        self.expired.fetch_add(report.expired as u64, Ordering::Relaxed);
+        let ids = sources.books().into_iter().map(|(id, _)| id);
+        let mut books = self.books();
+        books.refused.merge(&report.refused);
+        books.report = report;
+        books.offenders = registry.offenders().sorted();
+        books.series_by_source = ids.map(|id| (id, registry.series_of_source(id))).collect();
+    }
+}
+
+/// What the flush works on.
+#[derive(Debug)]
+pub(crate) struct Pipeline {
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) interval_ms: i64,
+    pub(crate) listeners: Vec<Arc<UdpListener>>,
+    pub(crate) sources: Arc<Sources>,
+    pub(crate) registry: Registry,
+    pub(crate) series: SeriesTable,
+    pub(crate) outside: Arc<Outside>,
+    pub(crate) monitors: Arc<Monitors>,
+    pub(crate) store: Arc<Tsdb>,
+    pub(crate) alerting: Arc<Alerting>,
+    pub(crate) live: broadcast::Sender<LiveEvent>,
+    pub(crate) stats: Arc<PipelineStats>,
+}
+
+impl Pipeline {
+    /// Flushes at each multiple of the interval until `stop`, then once more.
+    pub(crate) fn run(mut self, runtime: &Handle, stop: &CancellationToken) {
+        let mut last = self.clock.now();
+        loop {
+            let due = next_tick(last, self.interval_ms);
+            let dispatch_at = self.alerting.next_due().unwrap_or(Timestamp::MAX);
+            self.sleep_until(due.min(dispatch_at), runtime, stop);
+            if stop.is_cancelled() {
+                break;
+            }
+            let now = self.clock.now();
+            if now < last - self.interval_ms {
+                tracing::warn!(step_ms = now - last, "the wall clock was set back");
+                last = now;
+            } else if now >= due {
+                let tick = now - now.rem_euclid(self.interval_ms);
+                let missed = (tick - due) / self.interval_ms;
+                self.stats.missed.fetch_add(missed.max(0) as u64, Ordering::Relaxed);
+                self.flush(tick, runtime);
+                last = tick;
+            } else if now >= dispatch_at {
+                self.alerting.dispatch(now);
+            }
+        }
+        let now = self.clock.now();
+        tracing::info!("the last flush");
+        self.flush(now, runtime);
+    }
+
+    fn sleep_until(&self, due: Timestamp, runtime: &Handle, stop: &CancellationToken) {
+        loop {
+            let wait_ms = due - self.clock.now();
+            if wait_ms <= 0 || stop.is_cancelled() {
+                return;
+            }
+            let wait = Duration::from_millis(wait_ms.unsigned_abs()).min(MAX_SLEEP);
+            runtime.block_on(async {
+                tokio::select! {
+                    () = tokio::time::sleep(wait) => {}
+                    () = stop.cancelled() => {}
+                }
+            });
+        }
+    }
+
+    fn flush(&mut self, at: Timestamp, runtime: &Handle) {
+        let started = Instant::now();
+        self.monitors.tick(at, runtime);
+        let samples = self.store_windows(at);
+        self.alerting.evaluate(at, &StoreSink { store: &self.store });
+        self.stats.flushes.fetch_add(1, Ordering::Relaxed);
+        self.stats.last_us.store(started.elapsed().as_micros() as u64, Ordering::Relaxed);
+        self.stats.last_at.store(at, Ordering::Relaxed);
+        if let Health::Failing { error, waiting_frames, .. } = self.store.health() {
+            tracing::error!(error, waiting_frames, "samples wait in memory, the database fails");
+        }
+        let firing = self.alerting.view().firing().count();
+        // Without a listener there is nobody to tell.
+        let _ = self.live.send(LiveEvent::Tick {
+            at_ms: at,
+            series: samples as u64,
+            firing: u32::try_from(firing).unwrap_or(u32::MAX),
+        });
+    }
+}
+
+/// The first multiple of the interval after `last`.
+fn next_tick(last: Timestamp, interval_ms: i64) -> Timestamp {
+    last - last.rem_euclid(interval_ms) + interval_ms
+}
+
+/// The newest sample of a series.
+pub(crate) fn latest(
+    store: &Tsdb,
+    labels: &model::Labels,
+    start: Timestamp,
+    end: Timestamp,
+) -> Option<Sample> {
+    use model::{Matcher, Storage, storage::Select};
+    let matchers: Vec<Matcher> =
+        labels.iter().map(|(name, value)| Matcher::equal(name, value)).collect();
+    let request = Select { matchers: &matchers, start, end, max_series: usize::MAX };
+    let found = store.select(&request).ok()?;
+    // The matchers hold for series with more labels too.
+    let index = found.labels().iter().position(|found| found == labels)?;
+    found.latest(index).ok()?
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ticks_are_multiples_of_the_interval() {
+        for (last, expected) in [(0, 10), (1, 10), (9, 10), (10, 20), (-5, 0)] {
+            assert_eq!(next_tick(last, 10), expected, "{last}");
+        }
+    }
+}

@@ -1,0 +1,26 @@
+//! Which series of the store each handle of the registry means.
+
+use model::Labels;
+use tsdb::{SeriesRef, Tsdb};
+
+/// A cache by handle; a handle is small, so a vector does.
+#[derive(Debug, Default)]
+pub(crate) struct SeriesTable(Vec<Option<SeriesRef>>);
+
+impl SeriesTable {
+    /// The store's reference for a handle.
+    pub(super) fn resolve(&mut self, handle: u32, labels: &Labels, store: &Tsdb) -> SeriesRef {
+        let at = handle as usize;
+        if self.0.len() <= at {
+            self.0.resize(at + 1, None);
+        }
+        *self.0[at].get_or_insert_with(|| store.resolve(labels))
+    }
+
+    /// Forgets a handle: its series ended, or the store no longer knows the reference.
+    pub(super) fn forget(&mut self, handle: u32) {
+        if let Some(slot) = self.0.get_mut(handle as usize) {
+            *slot = None;
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! The adapter between the time-series store, which blocks, and the database, which does not.
+
+use db::{
+    DbError, Samples,
+    samples::{BlockRow, FrameRow, PageRow},
+};
+use tokio::runtime::Handle;
+use tsdb::engine::{self, BlockChange, Engine, EngineError};
+
+/// Frames read at a time while the store opens.
+const FRAMES_PER_READ: u32 = 100;
+
+/// SQLite below the time-series store. Its verbs block and must not run on an async worker.
+#[derive(Debug)]
+pub(crate) struct SqlEngine {
+    samples: Samples,
+    runtime: Handle,
+}
+
+impl SqlEngine {
+    pub(crate) fn new(samples: Samples, runtime: Handle) -> Self {
+        Self { samples, runtime }
+    }
+
+    fn wait<T>(
+        &self,
+        action: &'static str,
+        work: impl Future<Output = Result<T, DbError>>,
+    ) -> Result<T, EngineError> {
+        self.runtime.block_on(work).map_err(|error| EngineError::new(action, error))
+    }
+}
+
+impl Engine for SqlEngine {
+    fn append_frame(&self, frame: &engine::FrameRow) -> Result<(), EngineError> {
+        let row = FrameRow {
+            seq: frame.seq,
+            epoch: frame.epoch,
+            timestamp: frame.timestamp,
+            bytes: frame.bytes.clone(),
+        };
+        self.wait("append a frame", self.samples.append_frame(&row))
+    }
+
+    fn frames(
+        &self,
+        after_seq: u64,
+        visit: &mut dyn FnMut(engine::FrameRow),
+    ) -> Result<(), EngineError> {
+        let mut after = after_seq;
+        loop {
+            let rows = self.wait("read frames", self.samples.frames(after, FRAMES_PER_READ))?;
+            let Some(last) = rows.last() else { return Ok(()) };
+            after = last.seq;
+            for FrameRow { seq, epoch, timestamp, bytes } in rows {
+                visit(engine::FrameRow { seq, epoch, timestamp, bytes });
+            }
+        }
+    }
+
+    fn stage_pages(&self, pages: &[engine::PageRow]) -> Result<(), EngineError> {
+        let rows: Vec<PageRow> = pages
+            .iter()
+            .map(|page| PageRow { block: page.block, page: page.page, bytes: page.bytes.clone() })
+            .collect();
+        self.wait("write pages", self.samples.stage_pages(&rows))
+    }
+
+    fn change_blocks(&self, change: &BlockChange) -> Result<(), EngineError> {
+        let add = change.add.as_ref().map(|block| BlockRow {
+            id: block.id,
+            level: block.level,
+            min_time: block.min_time,
+            max_time: block.max_time,
+            series: block.series,
+            samples: block.samples,
+            page_bytes: block.page_bytes,
+            toc: block.index.clone(),
+        });
+        let work =
+            self.samples.change_blocks(add.as_ref(), &change.remove, change.delete_frames_up_to);
+        self.wait("change the set of blocks", work)
+    }
+
+    fn blocks(&self) -> Result<Vec<engine::BlockRow>, EngineError> {
+        let rows = self.wait("read blocks", self.samples.blocks())?;
+        Ok(rows
+            .into_iter()
+            .map(|row| engine::BlockRow {
+                id: row.id,
+                level: row.level,
+                min_time: row.min_time,
+                max_time: row.max_time,
+                series: row.series,
+                samples: row.samples,
+                page_bytes: row.page_bytes,
+                index: row.toc,
+            })
+            .collect())
+    }
+
+    fn pages(&self, block: u64, numbers: &[u32]) -> Result<Vec<engine::PageRow>, EngineError> {
+        let rows = self.wait("read pages", self.samples.pages(block, numbers))?;
+        Ok(rows
+            .into_iter()
+            .map(|row| engine::PageRow { block: row.block, page: row.page, bytes: row.bytes })
+            .collect())
+    }
+
+    fn delete_pages(&self, block: u64) -> Result<(), EngineError> {
+        self.wait("delete pages", self.samples.delete_pages(block))
+    }
+
+    fn blocks_with_pages(&self) -> Result<Vec<u64>, EngineError> {
+        self.wait("list blocks with pages", self.samples.blocks_with_pages())
+    }
+}

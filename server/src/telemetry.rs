@@ -1,0 +1,225 @@
+//! The server's own metrics: what every part counts, by one name each.
+//!
+//! They are read at `/metrics`, stored at each flush with the label `service="bellwether"`, and shown
+//! in the settings page.
+
+use std::fmt::Write as _;
+
+use model::{Labels, Metadata, MetricKind, labels::METRIC_NAME, number::Shortest};
+
+/// A metric of ours: its name, kind and meaning. The table in docs/reference/metrics.md is made of them.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Definition {
+    pub(crate) name: &'static str,
+    pub(crate) kind: MetricKind,
+    pub(crate) help: &'static str,
+    /// Whether a growing value is a sign of trouble.
+    pub(crate) is_loss: bool,
+}
+
+macro_rules! definitions {
+    ($($constant:ident = $name:literal, $kind:ident, $is_loss:literal, $help:literal;)*) => {
+        $(
+            #[doc = $help]
+            pub(crate) const $constant: Definition = Definition {
+                name: $name,
+                kind: MetricKind::$kind,
+                help: $help,
+                is_loss: $is_loss,
+            };
+        )*
+        /// All of them, in the order of the reference.
+        pub(crate) const ALL: &[Definition] = &[$($constant),*];
+    };
+}
+
+definitions! {
+    DATAGRAMS = "bellwether_ingest_datagrams_total", Counter, false, "Datagrams read.";
+    BYTES = "bellwether_ingest_bytes_total", Counter, false, "Bytes read.";
+    LINES = "bellwether_ingest_lines_total", Counter, false, "StatsD lines read.";
+    REJECTED = "bellwether_ingest_rejected_lines_total", Counter, true,
+        "Lines that were refused, by reason; /connections names the senders.";
+    TRUNCATED = "bellwether_ingest_truncated_datagrams_total", Counter, true,
+        "Datagrams cut at the end of the buffer; their last line was not used.";
+    KERNEL_DROPS = "bellwether_ingest_kernel_dropped_datagrams_total", Counter, true,
+        "Datagrams the kernel dropped because a socket buffer was full; raise net.core.rmem_max.";
+    READ_ERRORS = "bellwether_ingest_read_errors_total", Counter, true, "Reads from a socket that failed.";
+    SELF_FAILED = "bellwether_ingest_self_send_errors_total", Counter, true,
+        "Datagrams about ourselves that could not be sent.";
+    OUTSIDE_DROPPED = "bellwether_ingest_internal_dropped_samples_total", Counter, true,
+        "Samples of monitors and own metrics dropped because there were too many series.";
+    SERIES = "bellwether_ingest_live_series", Gauge, false, "Series that StatsD keeps alive, by type.";
+    SERIES_CREATED = "bellwether_ingest_created_series_total", Counter, false, "Series that appeared.";
+    SERIES_EXPIRED = "bellwether_ingest_expired_series_total", Counter, false,
+        "Series that ended because nobody sent them any more.";
+    FLUSHES = "bellwether_flush_total", Counter, false, "Windows that were closed and stored.";
+    FLUSH_SECONDS = "bellwether_flush_duration_seconds", Gauge, false,
+        "How long the last flush took, rules included.";
+    FLUSH_MISSED = "bellwether_flush_missed_total", Counter, true,
+        "Flushes that were skipped because the one before took too long.";
+    STORE_SAMPLES = "bellwether_store_appended_samples_total", Counter, false, "Samples stored.";
+    STORE_SERIES = "bellwether_store_active_series", Gauge, false, "Series in memory.";
+    STORE_REFUSED = "bellwether_store_refused_samples_total", Counter, true,
+        "Samples refused as out of order or too old.";
+    STORE_DROPPED = "bellwether_store_dropped_samples_total", Counter, true,
+        "Samples dropped because the database was gone for too long.";
+    STORE_FAILURES = "bellwether_store_write_errors_total", Counter, true,
+        "Writes to the sample database that failed; they are repeated.";
+    STORE_DAMAGED = "bellwether_store_damaged_total", Counter, true,
+        "Frames and pages that failed their checksum and were left out.";
+    STORE_BLOCKS = "bellwether_store_blocks", Gauge, false, "Sealed blocks.";
+    STORE_BYTES = "bellwether_store_page_bytes", Gauge, false, "Bytes of all pages.";
+    QUERIES = "bellwether_query_total", Counter, false, "Queries asked.";
+    QUERIES_FAILED = "bellwether_query_failed_total", Counter, false, "Queries that had no answer.";
+    RULES = "bellwether_rules", Gauge, false, "Rules that are evaluated.";
+    RULES_FAILING = "bellwether_rules_failing", Gauge, true, "Rules whose last evaluation failed.";
+    RULE_SECONDS = "bellwether_rules_duration_seconds", Gauge, false,
+        "How long the last evaluation of all rules took.";
+    RULES_MISSED = "bellwether_rules_missed_total", Counter, true, "Evaluations that were skipped.";
+    ALERTS = "bellwether_alerts", Gauge, false, "Alerts by state.";
+    ALERT_COMMIT_ERRORS = "bellwether_alerts_commit_errors_total", Counter, true,
+        "Alert states that could not be stored; the next evaluation tries again.";
+    OUTBOX_PENDING = "bellwether_outbox_pending", Gauge, false, "Notifications that wait to be sent.";
+    OUTBOX_SENT = "bellwether_outbox_sent", Gauge, false, "Notifications that were sent.";
+    OUTBOX_DEAD = "bellwether_outbox_dead", Gauge, true,
+        "Notifications that were given up; the alert's page says why.";
+    MONITORS = "bellwether_monitors", Gauge, false, "Monitors by state.";
+    PROBES_SKIPPED = "bellwether_monitors_skipped_checks_total", Counter, true,
+        "Checks that were skipped because the one before still ran or all workers were busy.";
+    MONITOR_COMMIT_ERRORS = "bellwether_monitors_commit_errors_total", Counter, true,
+        "Changes of the uptime ledger that could not be stored.";
+}
+
+/// What the store is told of our metrics.
+pub(crate) fn metadata() -> impl Iterator<Item = Metadata> {
+    ALL.iter().map(|definition| Metadata {
+        metric: definition.name.to_owned(),
+        kind: definition.kind,
+        unit: String::new(),
+        help: definition.help.to_owned(),
+        original: String::new(),
+    })
+}
+
+/// The value of a metric, with a label when there are several.
+#[derive(Debug, Clone)]
+pub(crate) struct Reading {
+    pub(crate) definition: Definition,
+    pub(crate) label: Option<(&'static str, String)>,
+    pub(crate) value: f64,
+}
+
+/// All values at one moment.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Readings(pub(crate) Vec<Reading>);
+
+impl Readings {
+    /// Adds a value.
+    pub(crate) fn add(&mut self, definition: Definition, value: impl IntoF64) {
+        self.0.push(Reading { definition, label: None, value: value.into_f64() });
+    }
+
+    /// Adds one of several values.
+    pub(crate) fn add_labeled(
+        &mut self,
+        definition: Definition,
+        label: &'static str,
+        label_value: impl Into<String>,
+        value: impl IntoF64,
+    ) {
+        let label = Some((label, label_value.into()));
+        self.0.push(Reading { definition, label, value: value.into_f64() });
+    }
+
+    /// As samples for the store.
+    pub(crate) fn samples(&self) -> impl Iterator<Item = (Labels, f64)> + '_ {
+        self.0.iter().map(|reading| {
+            let own = [(METRIC_NAME, reading.definition.name), ("service", "bellwether")];
+            let label = reading.label.iter().map(|(name, value)| (*name, value.as_str()));
+            (Labels::from_pairs(own.into_iter().chain(label)), reading.value)
+        })
+    }
+
+    /// As OpenMetrics text.
+    pub(crate) fn open_metrics(&self) -> String {
+        let mut text = String::new();
+        let mut last = "";
+        for reading in &self.0 {
+            let definition = reading.definition;
+            // OpenMetrics names a counter without its suffix where it describes it.
+            let family = match definition.kind {
+                MetricKind::Counter => definition.name.trim_end_matches("_total"),
+                _ => definition.name,
+            };
+            if family != last {
+                let kind = definition.kind.as_str();
+                // Writing to a text never fails.
+                let _ = writeln!(text, "# TYPE {family} {kind}\n# HELP {family} {}", definition.help);
+                last = family;
+            }
+            let value = Shortest::Plain(reading.value);
+            let _ = match &reading.label {
+                None => writeln!(text, "{} {value}", definition.name),
+                Some((name, label)) => {
+                    writeln!(text, "{}{{{name}={}}} {value}", definition.name, model::labels::Quoted(label))
+                }
+            };
+        }
+        text.push_str("# EOF\n");
+        text
+    }
+}
+
+/// Numbers that may be readings.
+pub(crate) trait IntoF64 {
+    fn into_f64(self) -> f64;
+}
+
+impl IntoF64 for f64 {
+    fn into_f64(self) -> f64 {
+        self
+    }
+}
+
+impl IntoF64 for u64 {
+    fn into_f64(self) -> f64 {
+        self as f64
+    }
+}
+
+impl IntoF64 for usize {
+    fn into_f64(self) -> f64 {
+        self as f64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_follow_the_convention() {
+        for definition in ALL {
+            let is_total = definition.name.ends_with("_total");
+            assert_eq!(definition.kind == MetricKind::Counter, is_total, "{}", definition.name);
+            assert!(definition.name.starts_with("bellwether_"), "{}", definition.name);
+            assert!(definition.help.ends_with('.'), "{}", definition.name);
+        }
+        let mut names: Vec<&str> = ALL.iter().map(|d| d.name).collect();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), ALL.len());
+    }
+
+    #[test]
+    fn the_text_is_open_metrics() {
+        let mut readings = Readings::default();
+        readings.add(LINES, 3_u64);
+        readings.add_labeled(ALERTS, "state", "firing", 1.5);
+        readings.add_labeled(ALERTS, "state", "pending", 0_usize);
+        let expected = "# TYPE bellwether_ingest_lines counter\n# HELP bellwether_ingest_lines StatsD lines read.\n\
+            bellwether_ingest_lines_total 3\n# TYPE bellwether_alerts gauge\n# HELP bellwether_alerts Alerts by state.\n\
+            bellwether_alerts{state=\"firing\"} 1.5\nbellwether_alerts{state=\"pending\"} 0\n# EOF\n";
+        assert_eq!(readings.open_metrics(), expected);
+    }
+}

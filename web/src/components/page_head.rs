@@ -1,0 +1,26 @@
+//! The head of a page: title, state, and the time range at the right.
+
+use leptos::prelude::*;
+use leptos_meta::Title;
+
+use crate::components::time_range::TimeRange;
+
+/// Title and what belongs beside it.
+#[component]
+pub(crate) fn PageHead(
+    #[prop(into)] title: Signal<String>,
+    /// Whether the page has charts, and with them a time range.
+    #[prop(optional)]
+    has_range: bool,
+    #[prop(optional)] children: Option<Children>,
+) -> impl IntoView {
+    view! {
+        <Title text=move || title.get()/>
+        <header class="page-head">
+            <h1>{move || title.get()}</h1>
+            {children.map(|children| children())}
+            <span class="grow"></span>
+            {has_range.then(|| view! { <TimeRange/> })}
+        </header>
+    }
+}

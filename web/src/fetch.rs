@@ -1,0 +1,147 @@
+//! Documents that a page shows, kept fresh.
+
+use std::sync::Arc;
+
+use leptos::prelude::*;
+use leptos::task::spawn_local;
+use serde::de::DeserializeOwned;
+
+use crate::api::{self, Abort, Failure};
+use crate::live::use_live;
+use crate::state::session::use_session;
+
+/// A document and how getting it went.
+///
+/// While a fresh one is on its way, and when that fails, the one before stays.
+#[derive(Debug)]
+pub(crate) struct Fetched<T: Send + Sync + 'static> {
+    pub(crate) data: RwSignal<Option<Arc<T>>>,
+    pub(crate) failure: RwSignal<Option<Failure>>,
+}
+
+impl<T: Send + Sync + 'static> Clone for Fetched<T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T: Send + Sync + 'static> Copy for Fetched<T> {}
+
+impl<T: Send + Sync + 'static> Fetched<T> {
+    fn new() -> Self {
+        Self { data: RwSignal::new(None), failure: RwSignal::new(None) }
+    }
+
+    /// A part of the document; whoever reads it runs again only when that part has changed.
+    pub(crate) fn part<P>(self, pick: impl Fn(&T) -> P + Send + Sync + 'static) -> Memo<P>
+    where
+        P: Default + PartialEq + Send + Sync + 'static,
+    {
+        Memo::new(move |_| self.data.with(|data| data.as_deref().map(&pick).unwrap_or_default()))
+    }
+
+    /// A list of the document, likewise.
+    pub(crate) fn list<I>(self, pick: impl Fn(&T) -> Vec<I> + Send + Sync + 'static) -> Signal<Arc<Vec<I>>>
+    where
+        I: PartialEq + Send + Sync + 'static,
+    {
+        self.part(move |document| Arc::new(pick(document))).into()
+    }
+
+    /// Takes what a request brought.
+    fn settle(self, result: Result<T, Failure>) {
+        match result {
+            Ok(value) => {
+                self.data.set(Some(Arc::new(value)));
+                self.failure.set(None);
+            }
+            Err(failure) => self.failure.set(Some(failure)),
+        }
+    }
+}
+
+/// Keeps the document at `path` fresh: asks again when the path changes (which forgets the old
+/// document) and after every flush or change of state (which does not). An answer that takes longer
+/// than that is waited for, not asked for again.
+pub(crate) fn use_fetch<T>(path: impl Fn() -> String + 'static) -> Fetched<T>
+where
+    T: DeserializeOwned + Send + Sync + 'static,
+{
+    let live = use_live();
+    let fetched = Fetched::new();
+    let request = Request::new();
+    Effect::new(move |previous: Option<String>| {
+        let path = path();
+        live.track();
+        if previous.as_ref() != Some(&path) {
+            request.cancel();
+            fetched.data.set(None);
+            fetched.failure.set(None);
+        }
+        let wanted = path.clone();
+        request.start(
+            |signal| async move { api::get::<T>(&wanted, signal.as_ref()).await },
+            move |result| fetched.settle(result),
+        );
+        path
+    });
+    fetched
+}
+
+/// At most one request on its way, aborted with its owner.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Request {
+    abort: StoredValue<Option<(u64, Abort)>, LocalStorage>,
+    number: StoredValue<u64>,
+}
+
+impl Request {
+    pub(crate) fn new() -> Self {
+        let request = Self { abort: StoredValue::new_local(None), number: StoredValue::new(0) };
+        on_cleanup(move || request.cancel());
+        request
+    }
+
+    /// Whether an answer is awaited.
+    pub(crate) fn is_pending(self) -> bool {
+        self.abort.try_with_value(Option::is_some).unwrap_or(false)
+    }
+
+    /// Stops waiting.
+    pub(crate) fn cancel(self) {
+        self.abort.try_update_value(Option::take);
+    }
+
+    /// Runs a request unless one is on its way; `settle` gets its result unless it is canceled.
+    pub(crate) fn start<T, F>(
+        self,
+        run: impl FnOnce(Option<web_sys::AbortSignal>) -> F,
+        settle: impl FnOnce(Result<T, Failure>) + 'static,
+    ) where
+        T: 'static,
+        F: Future<Output = Result<T, Failure>> + 'static,
+    {
+        if self.is_pending() {
+            return;
+        }
+        let session = use_session();
+        let number = self.number.get_value() + 1;
+        self.number.set_value(number);
+        let abort = Abort::new();
+        let answer = run(abort.signal());
+        self.abort.set_value(Some((number, abort)));
+        spawn_local(async move {
+            let result = answer.await;
+            let is_mine = |pending: &mut Option<(u64, Abort)>| {
+                pending.take_if(|pending| pending.0 == number).is_some()
+            };
+            if self.abort.try_update_value(is_mine) != Some(true) {
+                return;
+            }
+            if result.as_ref().is_err_and(Failure::is_signed_out) {
+                session.expired();
+            }
+            settle(result);
+        });
+    }
+}

@@ -1,0 +1,194 @@
+//! The answer: a chart over the page's range, the values at its end, or the error with its place.
+
+use std::sync::Arc;
+
+use chart::Unit;
+use leptos::prelude::*;
+
+use super::Catalog;
+use crate::api::Failure;
+use crate::charts::panel::{ChartBody, use_panel_data};
+use crate::components::empty::Empty;
+use crate::fetch::Request;
+use crate::format::{count, plural};
+use crate::prom::{self, Reading, Row};
+use crate::promql::{error_position, first_metric, guess_unit};
+use crate::state::range::use_range;
+
+/// Rows of the table at most; a query that yields more wants an aggregation.
+const ROWS: usize = 500;
+
+/// Values at one moment.
+#[derive(Debug, Clone, Copy)]
+struct Instant {
+    rows: RwSignal<Option<Arc<Vec<Row>>>>,
+    failure: RwSignal<Option<Failure>>,
+}
+
+fn use_instant(query: Signal<String>, runs: Signal<u32>) -> Instant {
+    let range = use_range();
+    let instant = Instant { rows: RwSignal::new(None), failure: RwSignal::new(None) };
+    let request = Request::new();
+    Effect::new(move |previous: Option<String>| {
+        let expr = query.get();
+        let end_ms = range.span().end_ms;
+        runs.track();
+        if previous.as_ref() != Some(&expr) {
+            request.cancel();
+            instant.rows.set(None);
+            instant.failure.set(None);
+        }
+        let asked = expr.clone();
+        request.start(
+            |signal| async move { prom::query(&asked, end_ms, signal.as_ref()).await },
+            move |result| match result {
+                Ok(rows) => {
+                    instant.rows.set(Some(Arc::new(rows)));
+                    instant.failure.set(None);
+                }
+                Err(failure) => instant.failure.set(Some(failure)),
+            },
+        );
+        expr
+    });
+    instant
+}
+
+/// Chart and table of a query.
+#[component]
+pub(super) fn QueryResult(query: Signal<String>, runs: Signal<u32>, catalog: Catalog) -> impl IntoView {
+    let instant = use_instant(query, runs);
+    let chart = use_panel_data(move || {
+        runs.track();
+        vec![(String::new(), query.get())]
+    });
+    let unit = Signal::derive(move || {
+        let expr = query.get();
+        let metric_unit = first_metric(&expr).map(|metric| catalog.unit_of(metric)).unwrap_or_default();
+        guess_unit(&expr, &metric_unit)
+    });
+    let failure = Signal::derive(move || instant.failure.get());
+    let has_chart = Memo::new(move |_| failure.with(Option::is_none));
+    let has_table = RwSignal::new(false);
+    view! {
+        {move || failure.get().map(|failure| query_error(&query.get(), &failure))}
+        <Show when=move || has_chart.get()>
+            <section class="card panel">
+                <ChartBody title="Result" fetched=chart unit height=360.0 has_table=has_table.into()/>
+            </section>
+        </Show>
+        {move || instant.rows.get().filter(|_| has_chart.get()).map(|rows| value_table(&rows, unit.get()))}
+    }
+}
+
+/// What is wrong, with a mark under the place when the server names one.
+fn query_error(query: &str, failure: &Failure) -> impl IntoView + use<> {
+    let place = error_position(&failure.message).and_then(|position| {
+        let line = query.lines().nth(position.line - 1)?.to_owned();
+        let marker = format!("{}^", " ".repeat(position.column - 1));
+        Some(view! { <pre class="error-place" tabindex="0">{line}"\n"<span class="error-marker">{marker}</span></pre> })
+    });
+    view! {
+        <section class="card query-error" role="alert" data-testid="query-error">
+            {place}
+            <p class="error-text">{failure.message.clone()}</p>
+        </section>
+    }
+}
+
+fn value_table(rows: &[Row], unit: Unit) -> impl IntoView + use<> {
+    if rows.is_empty() {
+        return view! {
+            <section class="card">
+                <Empty
+                    title="No series"
+                    text="Nothing answers this query at the end of the range. Check names and labels, or choose a longer range."
+                />
+            </section>
+        }
+        .into_any();
+    }
+    let names = label_names(rows);
+    let head = names.iter().map(|name| view! { <th scope="col">{name.clone()}</th> }).collect_view();
+    let body = rows
+        .iter()
+        .take(ROWS)
+        .map(|row| {
+            let cells = names.iter().map(|name| {
+                let label = row.labels.iter().find(|label| label.0 == *name);
+                view! { <td>{label.map(|label| label.1.clone()).unwrap_or_default()}</td> }
+            });
+            let (text, exact) = reading(&row.value, unit);
+            view! {
+                <tr>
+                    {cells.collect_view()}
+                    <td class="is-number value" title=exact>{text}</td>
+                </tr>
+            }
+        })
+        .collect_view();
+    let total = rows.len();
+    let cut = (total > ROWS).then(|| {
+        let text = format!("The first {ROWS} of {}. Aggregate to see less.", plural(total, "series", "series"));
+        view! { <p class="hint">{text}</p> }
+    });
+    view! {
+        <section class="card is-list">
+            <header class="card-head">
+                <h2>"Values"</h2>
+                <span class="count num">{count(total as u64)}</span>
+            </header>
+            <div class="table-scroll">
+                <table class="table is-dense" data-testid="result-table">
+                    <caption class="sr">"Values at the end of the range"</caption>
+                    <thead><tr>{head}<th scope="col" class="is-number">"Value"</th></tr></thead>
+                    <tbody>{body}</tbody>
+                </table>
+            </div>
+            {cut}
+        </section>
+    }
+    .into_any()
+}
+
+/// Names of all labels that occur: the metric's first, then the others by name.
+fn label_names(rows: &[Row]) -> Vec<String> {
+    let names: std::collections::BTreeSet<&String> =
+        rows.iter().flat_map(|row| row.labels.iter().map(|label| &label.0)).collect();
+    let (mut first, others): (Vec<String>, Vec<String>) = names.into_iter().cloned().partition(|name| name == "__name__");
+    first.extend(others);
+    first
+}
+
+/// A value at a glance, and in full.
+fn reading(value: &Reading, unit: Unit) -> (String, String) {
+    match value {
+        Reading::Number(number) => (unit.format(*number), unit.exact(*number)),
+        Reading::Text(text) => (text.clone(), text.clone()),
+        Reading::Histogram { count, sum } => {
+            let mean = unit.format(sum / count);
+            (format!("{} × {mean}", Unit::None.format(*count)), format!("{count} observations, sum {sum}"))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_metrics_name_comes_first() {
+        let row = |labels: &[&str]| Row {
+            labels: labels.iter().map(|name| ((*name).to_owned(), String::new())).collect(),
+            value: Reading::Number(1.0),
+        };
+        let names = label_names(&[row(&["__name__", "job"]), row(&["__name__", "Zone"])]);
+        assert_eq!(names, ["__name__", "Zone", "job"]);
+    }
+
+    #[test]
+    fn a_histogram_reads_as_count_and_mean() {
+        let (text, _) = reading(&Reading::Histogram { count: 40.0, sum: 10.0 }, Unit::Seconds);
+        assert_eq!(text, "40 × 250 ms");
+    }
+}
