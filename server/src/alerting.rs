@@ -24,7 +24,10 @@ use api_types::LiveEvent;
 use db::{Meta, meta::alerts::AlertCommit};
 use model::Timestamp;
 use notify::{Dispatcher, dedup::GroupLog, outbox::Wake};
-use rules::{Changes, EngineQuery, Expander, GroupSpec, Instance, RuleSet, Sink};
+use rules::{
+    Changes, EngineQuery, Expander, GroupSpec, Instance, RuleSet, Sink,
+    alert::RESOLVED_RETENTION_MS, query::Timed,
+};
 use tokio::{runtime::Handle, sync::broadcast, time::Instant};
 
 pub(crate) use view::View;
@@ -33,8 +36,6 @@ use facts::Facts;
 
 use crate::query::Queries;
 
-/// How long an alert that is over stays in memory, so that its end is told after a restart too.
-const RESOLVED_RETENTION_MS: i64 = 15 * 60_000;
 /// How long the evaluation of all rules may take.
 const EVALUATION_TIMEOUT: Duration = Duration::from_secs(30);
 /// When a dispatch is tried again after its commit failed.
@@ -87,12 +88,14 @@ impl Alerting {
     ///
     /// # Errors
     /// When the stored state cannot be read.
-    pub(crate) async fn restore(parts: Parts, now: Timestamp) -> anyhow::Result<Self> {
+    pub(crate) async fn restore(
+        parts: Parts,
+        last_flush: Option<Timestamp>,
+        now: Timestamp,
+    ) -> anyhow::Result<Self> {
         let stored = parts.meta.live_instances(now - RESOLVED_RETENTION_MS).await?;
-        let instances: Vec<Instance> = stored
-            .iter()
-            .map(|row| serde_json::from_str(&row.body))
-            .collect::<Result<_, _>>()?;
+        let instances: Vec<Instance> =
+            stored.iter().map(|row| serde_json::from_str(&row.body)).collect::<Result<_, _>>()?;
         let logs: Vec<GroupLog> = parts
             .meta
             .group_logs()
@@ -103,7 +106,7 @@ impl Alerting {
         let facts = Facts::new(&parts.groups);
         let specs = Arc::new(parts.groups.clone());
         let mut rules = RuleSet::new(parts.groups);
-        let changes = rules.restore(instances, None, now);
+        let changes = rules.restore(instances, last_flush, now);
         let mut dispatcher = Dispatcher::new(parts.receivers);
         // Alerts whose rule is gone ended just now; somebody may have been told that they fire.
         let alerts = parts.context.alerts(rules.instances().chain(&changes.instances), &facts);
@@ -177,7 +180,12 @@ impl Alerting {
     }
 
     /// Takes other rules and receivers; alerts whose rule is gone end.
-    pub(crate) fn reload(&self, groups: Vec<GroupSpec>, receivers: Arc<notify::Config>, now: Timestamp) {
+    pub(crate) fn reload(
+        &self,
+        groups: Vec<GroupSpec>,
+        receivers: Arc<notify::Config>,
+        now: Timestamp,
+    ) {
         let mut state = self.lock();
         state.facts = Facts::new(&groups);
         state.specs = Arc::new(groups.clone());
@@ -236,12 +244,12 @@ impl Alerting {
                 "an alert changed its state"
             );
             // Without a listener there is nobody to tell.
-            let _ = self.live.send(LiveEvent::Alert {
+            drop(self.live.send(LiveEvent::Alert {
                 at_ms: transition.at,
                 id: transition.episode.to_string(),
                 name: transition.labels.value_or_empty("alertname").to_owned(),
                 to: convert::state(transition.to),
-            });
+            }));
         }
     }
 }

@@ -33,8 +33,7 @@ fn is_urgent(severity: &str) -> bool {
 
 /// How many alerts fire.
 fn firing(alerts: &[AlertSummary]) -> u32 {
-    let fires = |alert: &&AlertSummary| {
-        matches!(alert.state, AlertState::Firing | AlertState::Recovering)
-    };
+    let fires =
+        |alert: &&AlertSummary| matches!(alert.state, AlertState::Firing | AlertState::Recovering);
     u32::try_from(alerts.iter().filter(fires).count()).unwrap_or(u32::MAX)
 }

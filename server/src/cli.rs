@@ -151,13 +151,13 @@ pub(crate) fn run() -> ExitCode {
 /// Writes an error where people look for it.
 fn fail(message: &str) {
     // When even stderr is gone there is nobody to tell.
-    let _ = writeln!(std::io::stderr(), "bellwether: {message}");
+    drop(writeln!(std::io::stderr(), "bellwether: {message}"));
 }
 
 /// Writes a line of a command's result.
 fn say(line: &str) {
     // A closed pipe means that nobody reads on.
-    let _ = writeln!(std::io::stdout(), "{line}");
+    drop(writeln!(std::io::stdout(), "{line}"));
 }
 
 /// A runtime for commands that only need a moment of async code.

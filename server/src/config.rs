@@ -17,7 +17,7 @@ pub(crate) mod value;
 
 use serde::Deserialize;
 
-pub(crate) use load::{ConfigErrors, Source, load};
+pub(crate) use load::{Source, load};
 
 /// Everything that can be set.
 #[derive(Debug, Clone, Default, Deserialize)]

@@ -85,9 +85,8 @@ pub(crate) async fn bind(address: SocketAddr) -> io::Result<TcpListener> {
 
 /// Serves until `stop`; requests in flight are finished.
 pub(crate) async fn serve(listener: TcpListener, app: Shared, stop: CancellationToken) {
-    let served = axum::serve(listener, router(app))
-        .with_graceful_shutdown(stop.cancelled_owned())
-        .await;
+    let served =
+        axum::serve(listener, router(app)).with_graceful_shutdown(stop.cancelled_owned()).await;
     if let Err(error) = served {
         tracing::error!(%error, "serving HTTP failed");
     }

@@ -63,7 +63,8 @@ impl Monitors {
         outside: Arc<Outside>,
         now: Timestamp,
     ) -> anyhow::Result<Self> {
-        let stored = Stored::read(meta.intervals(now - KEPT_MS).await?, meta.monitor_states().await?)?;
+        let stored =
+            Stored::read(meta.intervals(now - KEPT_MS).await?, meta.monitor_states().await?)?;
         let (board, unwritten) = Board::new(&definitions, stored, now);
         Ok(Self {
             inner: Mutex::new(Inner { board, unwritten }),
@@ -119,7 +120,11 @@ impl Monitors {
     }
 
     /// Takes results until `stop`.
-    pub(crate) async fn run(&self, mut results: mpsc::Receiver<CheckResult>, stop: CancellationToken) {
+    pub(crate) async fn run(
+        &self,
+        mut results: mpsc::Receiver<CheckResult>,
+        stop: CancellationToken,
+    ) {
         loop {
             let result = tokio::select! {
                 () = stop.cancelled() => return,
@@ -132,7 +137,13 @@ impl Monitors {
     }
 
     /// Takes a heartbeat; false when no monitor has the token.
-    pub(crate) async fn beat(&self, token: &str, beat: Beat, message: &str, now: Timestamp) -> bool {
+    pub(crate) async fn beat(
+        &self,
+        token: &str,
+        beat: Beat,
+        message: &str,
+        now: Timestamp,
+    ) -> bool {
         let changes = self.lock().board.beat(token, beat, message, now);
         match changes {
             None => false,
@@ -169,7 +180,7 @@ impl Monitors {
                 "a monitor changed its state"
             );
             // Without a listener there is nobody to tell.
-            let _ = self.live.send(transition.event());
+            drop(self.live.send(transition.event()));
         }
         let commit = {
             let mut inner = self.lock();

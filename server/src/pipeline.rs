@@ -178,11 +178,11 @@ impl Pipeline {
         }
         let firing = self.alerting.view().firing().count();
         // Without a listener there is nobody to tell.
-        let _ = self.live.send(LiveEvent::Tick {
+        drop(self.live.send(LiveEvent::Tick {
             at_ms: at,
             series: samples as u64,
             firing: u32::try_from(firing).unwrap_or(u32::MAX),
-        });
+        }));
     }
 }
 

@@ -54,7 +54,12 @@ pub(crate) struct Queries {
 }
 
 impl Queries {
-    pub(crate) fn new(store: Arc<Tsdb>, engine: Engine, max_concurrent: usize, timeout: Duration) -> Self {
+    pub(crate) fn new(
+        store: Arc<Tsdb>,
+        engine: Engine,
+        max_concurrent: usize,
+        timeout: Duration,
+    ) -> Self {
         Self {
             store,
             engine: Arc::new(engine),
@@ -82,7 +87,8 @@ impl Queries {
         options: QueryOptions,
     ) -> Result<Output, QueryError> {
         let expr = self.parse(text)?;
-        self.evaluate(options, move |engine, store, ctx| engine.instant(store, &expr, at, ctx)).await
+        self.evaluate(options, move |engine, store, ctx| engine.instant(store, &expr, at, ctx))
+            .await
     }
 
     /// The values of an expression at every step.
@@ -93,7 +99,8 @@ impl Queries {
         options: QueryOptions,
     ) -> Result<Output, QueryError> {
         let expr = self.parse(text)?;
-        self.evaluate(options, move |engine, store, ctx| engine.range(store, &expr, range, ctx)).await
+        self.evaluate(options, move |engine, store, ctx| engine.range(store, &expr, range, ctx))
+            .await
     }
 
     /// Reads from the store on a blocking thread, within the same limits as a query.
@@ -117,7 +124,9 @@ impl Queries {
     async fn evaluate(
         &self,
         options: QueryOptions,
-        work: impl FnOnce(&Engine, &dyn Storage, &Context<'_>) -> Result<Output, EvalError> + Send + 'static,
+        work: impl FnOnce(&Engine, &dyn Storage, &Context<'_>) -> Result<Output, EvalError>
+        + Send
+        + 'static,
     ) -> Result<Output, QueryError> {
         let timeout = options.timeout.map_or(self.timeout, |timeout| timeout.min(self.timeout));
         let deadline = Instant::now() + timeout;

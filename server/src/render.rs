@@ -8,7 +8,11 @@ use promql::{Point, QueryValue, Range, Series};
 pub(crate) const MAX_LINES: usize = 20;
 
 /// The lines of a range query's result, on its steps. Histograms have no line.
-pub(crate) fn lines(value: &QueryValue, range: Range, keep: impl Fn(&Labels) -> bool) -> Vec<StillSeries> {
+pub(crate) fn lines(
+    value: &QueryValue,
+    range: Range,
+    keep: impl Fn(&Labels) -> bool,
+) -> Vec<StillSeries> {
     let QueryValue::Matrix(all) = value else { return Vec::new() };
     let kept: Vec<&Series> = all.iter().filter(|series| keep(&series.labels)).collect();
     let shared = shared_labels(&kept);

@@ -74,7 +74,7 @@ pub(crate) fn load(folder: Option<&Path>) -> Result<BTreeMap<String, Page>, Vec<
         };
         match std::fs::read_to_string(&path) {
             Ok(text) => match parse(name, &text) {
-                Ok(page) => _ = pages.insert(name.to_owned(), page),
+                Ok(page) => drop(pages.insert(name.to_owned(), page)),
                 Err((line, message)) => {
                     errors.push(format!("{}:{line}:1: {message}", path.display()));
                 }
@@ -87,7 +87,8 @@ pub(crate) fn load(folder: Option<&Path>) -> Result<BTreeMap<String, Page>, Vec<
 
 /// Reads one runbook. An error has the line of the block that is wrong.
 pub(crate) fn parse(name: &str, text: &str) -> Result<Page, (usize, String)> {
-    let options = Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH | Options::ENABLE_TASKLISTS;
+    let options =
+        Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH | Options::ENABLE_TASKLISTS;
     let mut reader = Reader::default();
     for (event, range) in Parser::new_ext(text, options).into_offset_iter() {
         let line = text[..range.start].matches('\n').count() + 1;
@@ -139,7 +140,9 @@ impl<'a> Reader<'a> {
             return Ok(());
         }
         match event {
-            Event::Start(Tag::CodeBlock(CodeBlockKind::Fenced(language))) if &*language == PANEL_FENCE => {
+            Event::Start(Tag::CodeBlock(CodeBlockKind::Fenced(language)))
+                if &*language == PANEL_FENCE =>
+            {
                 self.flush();
                 self.panel = Some((String::new(), line));
             }
@@ -210,9 +213,13 @@ mod tests {
     #[test]
     fn a_runbook_has_a_title_a_summary_and_live_charts() {
         let page = parse("high-load", TEXT).unwrap();
-        assert_eq!((&*page.title, &*page.summary), ("High load", "The host has more work than CPUs."));
+        assert_eq!(
+            (&*page.title, &*page.summary),
+            ("High load", "The host has more work than CPUs.")
+        );
         assert_eq!(page.first_section.lines().next(), Some("Work waits."));
-        let kinds: Vec<bool> = page.blocks.iter().map(|b| matches!(b, Block::Panel { .. })).collect();
+        let kinds: Vec<bool> =
+            page.blocks.iter().map(|b| matches!(b, Block::Panel { .. })).collect();
         assert_eq!(kinds, [false, true, false]);
     }
 

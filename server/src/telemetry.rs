@@ -154,14 +154,20 @@ impl Readings {
             if family != last {
                 let kind = definition.kind.as_str();
                 // Writing to a text never fails.
-                let _ = writeln!(text, "# TYPE {family} {kind}\n# HELP {family} {}", definition.help);
+                let _ =
+                    writeln!(text, "# TYPE {family} {kind}\n# HELP {family} {}", definition.help);
                 last = family;
             }
             let value = Shortest::Plain(reading.value);
             let _ = match &reading.label {
                 None => writeln!(text, "{} {value}", definition.name),
                 Some((name, label)) => {
-                    writeln!(text, "{}{{{name}={}}} {value}", definition.name, model::labels::Quoted(label))
+                    writeln!(
+                        text,
+                        "{}{{{name}={}}} {value}",
+                        definition.name,
+                        model::labels::Quoted(label)
+                    )
                 }
             };
         }

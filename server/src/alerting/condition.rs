@@ -161,9 +161,9 @@ mod tests {
             ("a or b > 1", None),
         ] {
             let found = condition(&promql::parse(text).unwrap());
-            let found = found.as_ref().map(|c| {
-                (c.quantity.as_str(), c.threshold.comparison.as_str(), c.threshold.bound)
-            });
+            let found = found
+                .as_ref()
+                .map(|c| (c.quantity.as_str(), c.threshold.comparison.as_str(), c.threshold.bound));
             assert_eq!(found, expected, "{text}");
         }
     }

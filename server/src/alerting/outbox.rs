@@ -36,8 +36,7 @@ pub(crate) fn rows_of(flush: &Flush, external_url: &str) -> (GroupLogRow, Option
 }
 
 fn outbox_row(row: NewRow, flush: &Flush) -> OutboxRow {
-    let is_firing =
-        flush.alerts.iter().any(|alert| alert.status == notify::AlertStatus::Firing);
+    let is_firing = flush.alerts.iter().any(|alert| alert.status == notify::AlertStatus::Firing);
     OutboxRow {
         id: row.id.to_string(),
         destination: row.destination,
@@ -96,9 +95,7 @@ impl OutboxStore for SqlOutbox {
     }
 
     fn dead(&self, id: Uuid, _now: Timestamp, error: String) -> StoreFuture<'_, ()> {
-        Box::pin(async move {
-            self.0.outbox_dead(&id.to_string(), &error).await.map_err(failed)
-        })
+        Box::pin(async move { self.0.outbox_dead(&id.to_string(), &error).await.map_err(failed) })
     }
 
     fn stats(&self) -> StoreFuture<'_, OutboxStats> {

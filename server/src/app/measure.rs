@@ -68,7 +68,10 @@ impl App {
         readings.add(t::STORE_FAILURES, stats.engine_failures);
         readings.add(
             t::STORE_DAMAGED,
-            stats.damaged_frames + stats.damaged_blocks + stats.damaged_pages + stats.damaged_series,
+            stats.damaged_frames
+                + stats.damaged_blocks
+                + stats.damaged_pages
+                + stats.damaged_series,
         );
         readings.add(t::STORE_BLOCKS, stats.blocks);
         readings.add(t::STORE_BYTES, stats.page_bytes);

@@ -13,8 +13,10 @@ use std::{
 
 use anyhow::{Context as _, bail};
 use db::{Meta, Samples};
-use ingest::{Dialect, Limits, Mapping, Registry as SeriesRegistry, RegistryOptions, Shard, ShardOptions};
-use model::{Clock, Labels};
+use ingest::{
+    Dialect, Limits, Mapping, Registry as SeriesRegistry, RegistryOptions, Shard, ShardOptions,
+};
+use model::{Clock, Labels, Timestamp};
 use notify::{
     outbox::{Worker, WorkerOptions},
     receivers::{Pictures, Registry},
@@ -64,8 +66,6 @@ const FORGET_INTERVAL: Duration = Duration::from_secs(3_600);
 pub(crate) struct Running {
     pub(crate) app: Arc<App>,
     pub(crate) tasks: Tasks,
-    /// Where HTTP is really served.
-    pub(crate) http: SocketAddr,
 }
 
 /// Starts everything.
@@ -86,7 +86,7 @@ pub(crate) async fn start(config: Config) -> anyhow::Result<Running> {
     let http_address = http_listener.local_addr()?;
     let external_url = external_url(&config, http_address);
     let (samples, meta) = open_databases(&config.server.data_dir).await?;
-    let store = open_store(&config, &samples, &runtime).await?;
+    let (store, last_flush) = open_store(&config, &samples, &runtime).await?;
     let queries = Queries::new(
         Arc::clone(&store),
         Engine::new(promql::Options {
@@ -104,7 +104,8 @@ pub(crate) async fn start(config: Config) -> anyhow::Result<Running> {
     outside.describe(crate::telemetry::metadata());
 
     let pictures = Arc::new(StorePictures { queries: queries.clone() });
-    let registry = Registry::try_new(&files.receivers, &(Arc::clone(&pictures) as Arc<dyn Pictures>))?;
+    let registry =
+        Registry::try_new(&files.receivers, &(Arc::clone(&pictures) as Arc<dyn Pictures>))?;
     let worker = Worker::new(
         Arc::new(SqlOutbox(meta.clone())),
         registry,
@@ -130,6 +131,7 @@ pub(crate) async fn start(config: Config) -> anyhow::Result<Running> {
             },
             wake: worker.wake_handle(),
         },
+        last_flush,
         now,
     )
     .await
@@ -179,7 +181,7 @@ pub(crate) async fn start(config: Config) -> anyhow::Result<Running> {
         "Bellwether is ready at {}",
         app.external_url
     );
-    Ok(Running { app, tasks, http: http_address })
+    Ok(Running { app, tasks })
 }
 
 /// Tasks stop in the reverse of this order: first what brings data, then the flush, which writes the
@@ -193,7 +195,7 @@ fn start_tasks(
     let for_http = Arc::clone(app);
     tasks.spawn("http", |stop| http::serve(http_listener, for_http, stop));
     let worker = app.worker.clone();
-    tasks.spawn("notifications", |stop| async move { worker.run(stop).await });
+    tasks.spawn("notifications", |stop| async move { worker.run(stop.cancelled_owned()).await });
     let for_forget = Arc::clone(app);
     tasks.spawn("forget", |stop| forget(for_forget, stop));
     start_maintenance(app, tasks, runtime)?;
@@ -289,11 +291,8 @@ fn start_monitors(app: &Arc<App>, tasks: &Tasks) -> anyhow::Result<()> {
 fn start_agent(app: &Arc<App>, tasks: &Tasks) {
     let config = &app.config.agent;
     let Some(listener) = app.listeners.first().filter(|_| config.enabled) else { return };
-    let agent = Agent {
-        target: listener.address,
-        interval: config.interval.0,
-        host: config.host.clone(),
-    };
+    let agent =
+        Agent { target: listener.address, interval: config.interval.0, host: config.host.clone() };
     tasks.spawn("agent", |stop| async move {
         if let Err(error) = agent::run(agent, stop).await {
             tracing::error!(%error, "the host collector cannot send");
@@ -393,11 +392,12 @@ async fn open_databases(folder: &Path) -> anyhow::Result<(Samples, Meta)> {
     Ok((samples, meta))
 }
 
+/// The store, and the time of the newest flush in it.
 async fn open_store(
     config: &Config,
     samples: &Samples,
     runtime: &Handle,
-) -> anyhow::Result<Arc<Tsdb>> {
+) -> anyhow::Result<(Arc<Tsdb>, Option<Timestamp>)> {
     let engine = Arc::new(SqlEngine::new(samples.clone(), runtime.clone()));
     let options = tsdb::Options {
         retention: config.store.retention.0,
@@ -420,7 +420,7 @@ async fn open_store(
         series = report.series,
         "the sample store was opened"
     );
-    Ok(Arc::new(store))
+    Ok((Arc::new(store), report.newest))
 }
 
 fn external_url(config: &Config, http: SocketAddr) -> String {

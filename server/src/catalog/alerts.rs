@@ -60,7 +60,13 @@ pub(crate) fn rows(view: &View) -> Vec<AlertSummary> {
 pub(crate) fn sort(rows: &mut [AlertSummary]) {
     rows.sort_by_cached_key(|row| {
         let is_minor = !super::is_urgent(&row.severity);
-        (row.state, is_minor, std::cmp::Reverse(row.active_since_ms), row.name.clone(), row.id.clone())
+        (
+            row.state,
+            is_minor,
+            std::cmp::Reverse(row.active_since_ms),
+            row.name.clone(),
+            row.id.clone(),
+        )
     });
 }
 

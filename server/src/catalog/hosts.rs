@@ -85,7 +85,8 @@ fn verdict(row: &HostRow, resources: &[Resource], alerts: &[AlertSummary]) -> St
     if let Some(first) = alerts.first() {
         return first.summary.clone();
     }
-    let cells = |r: &'_ Resource| r.utilization.health.max(r.saturation.health).max(r.errors.health);
+    let cells =
+        |r: &'_ Resource| r.utilization.health.max(r.saturation.health).max(r.errors.health);
     let tight: Vec<&str> = resources
         .iter()
         .filter(|resource| cells(resource) >= Health::Warning)
@@ -332,7 +333,12 @@ fn panels(selector: &str) -> Vec<Panel> {
     let gauge = |metric: &str| format!("{metric}{selector}");
     let rate = |metric: &str| format!("rate({metric}{selector}[1m])");
     let rows: [(&str, &str, Unit, Vec<(String, &str)>); 9] = [
-        ("cpu", "CPU utilization", Unit::Ratio, vec![(gauge("host_cpu_utilization_ratio"), "busy")]),
+        (
+            "cpu",
+            "CPU utilization",
+            Unit::Ratio,
+            vec![(gauge("host_cpu_utilization_ratio"), "busy")],
+        ),
         (
             "load",
             "Load",

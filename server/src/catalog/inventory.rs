@@ -77,7 +77,8 @@ fn read(store: &Tsdb, now: Timestamp) -> Inventory {
         }
     }
     // Alerts and recorded results carry the label too, but a service that sends nothing is none.
-    let is_sent = |name: &str| !matches!(name, "ALERTS" | "ALERTS_FOR_STATE") && !name.contains(':');
+    let is_sent =
+        |name: &str| !matches!(name, "ALERTS" | "ALERTS_FOR_STATE") && !name.contains(':');
     for (service, metrics) in metrics {
         let sent: Vec<Metric> = metrics
             .into_iter()
@@ -103,12 +104,8 @@ fn not_empty(label: &str) -> Matcher {
 }
 
 fn select(store: &Tsdb, now: Timestamp, matcher: Matcher) -> Vec<Labels> {
-    let request = Select {
-        matchers: &[matcher],
-        start: now - LOOKBACK_MS,
-        end: now,
-        max_series: usize::MAX,
-    };
+    let request =
+        Select { matchers: &[matcher], start: now - LOOKBACK_MS, end: now, max_series: usize::MAX };
     store.series(&request).unwrap_or_else(|error| {
         tracing::error!(error = %crate::http::error::chain(&error), "cannot read the index");
         Vec::new()

@@ -9,7 +9,8 @@ use super::inventory::Metric;
 const RATE_WORDS: [&str; 9] =
     ["request", "hits", "calls", "queries", "messages", "jobs", "orders", "events", "processed"];
 /// Durations, the most telling word first.
-const DURATION_WORDS: [&str; 6] = ["duration", "latency", "response_time", "elapsed", "time", "took"];
+const DURATION_WORDS: [&str; 6] =
+    ["duration", "latency", "response_time", "elapsed", "time", "took"];
 /// Counters of failures.
 const ERROR_WORDS: [&str; 4] = ["error", "fail", "exception", "rejected"];
 /// Labels with an HTTP status.
@@ -102,9 +103,7 @@ impl Red {
         let all = rate_expr(rate, selector);
         let failed = match self.errors.as_ref()? {
             ErrorSource::Matching(matchers) => rate_expr(rate, &format!("{selector}, {matchers}")),
-            ErrorSource::Counter(name) => {
-                rate_expr(&RateSource::Counter(name.clone()), selector)
-            }
+            ErrorSource::Counter(name) => rate_expr(&RateSource::Counter(name.clone()), selector),
         };
         Some(format!("({failed} or 0 * {all}) / ({all} > 0)"))
     }
@@ -112,8 +111,9 @@ impl Red {
     /// A percentile of the duration in seconds by service.
     pub(crate) fn duration_expr(&self, percentile: f64, selector: &str) -> Option<String> {
         let (name, is_seconds) = self.duration.as_ref()?;
-        let quantile =
-            format!("histogram_quantile({percentile}, sum by (service) (rate({name}{{{selector}}}[5m])))");
+        let quantile = format!(
+            "histogram_quantile({percentile}, sum by (service) (rate({name}{{{selector}}}[5m])))"
+        );
         Some(if *is_seconds { quantile } else { format!("{quantile} / 1000") })
     }
 }

@@ -56,8 +56,7 @@ pub(crate) async fn rows(
         .map(|(name, metrics)| (name.as_str(), red::choose(metrics)))
         .collect();
     let numbers = numbers(queries, &chosen, inventory, around.now).await;
-    let mut rows: Vec<ServiceRow> =
-        chosen.keys().map(|name| row(name, &numbers, around)).collect();
+    let mut rows: Vec<ServiceRow> = chosen.keys().map(|name| row(name, &numbers, around)).collect();
     rows.sort_by_key(|row| (std::cmp::Reverse(row.health), row.name.clone()));
     rows
 }
@@ -91,14 +90,8 @@ async fn numbers(
     inventory: &Inventory,
     now: Timestamp,
 ) -> Numbers {
-    let mut numbers = Numbers::default();
-    let parts: [(&dyn Fn(&Red, &str) -> Option<String>, &mut BTreeMap<String, f64>); 3] = [
-        (&|red, selector| red.rate_expr(selector), &mut numbers.rate),
-        (&|red, selector| red.error_ratio_expr(selector), &mut numbers.error_ratio),
-        (&|red, selector| red.duration_expr(0.95, selector), &mut numbers.p95),
-    ];
     let selector = "service!=\"\"";
-    for (expr, out) in parts {
+    let ask = |expr: fn(&Red, &str) -> Option<String>| {
         // Services with the same metrics share a query; each takes its own number from it.
         let mut users: BTreeMap<String, Vec<&str>> = BTreeMap::new();
         for (name, red) in chosen {
@@ -106,19 +99,31 @@ async fn numbers(
                 users.entry(expr).or_default().push(name);
             }
         }
-        for (expr, names) in users {
-            let found = ask::by_label(queries, "service", &expr, now).await;
-            out.extend(found.into_iter().filter(|(name, _)| names.contains(&name.as_str())));
+        async move {
+            let mut numbers = BTreeMap::new();
+            for (expr, names) in users {
+                let found = ask::by_label(queries, "service", &expr, now).await;
+                numbers
+                    .extend(found.into_iter().filter(|(name, _)| names.contains(&name.as_str())));
+            }
+            numbers
         }
-    }
+    };
+    let mut numbers = Numbers {
+        rate: ask(Red::rate_expr).await,
+        error_ratio: ask(Red::error_ratio_expr).await,
+        p95: ask(|red, selector| red.duration_expr(0.95, selector)).await,
+        ..Numbers::default()
+    };
     let range = Range { start: now - SPARK_SPAN_MS, end: now, step_ms: SPARK_STEP_MS };
     let rates: BTreeSet<String> =
         chosen.values().filter_map(|red| red.rate_expr(selector)).collect();
     for expr in rates {
         let found = ask::lines_by_label(queries, "service", &expr, range).await;
         for (name, line) in found {
-            let is_its_own =
-                chosen.get(name.as_str()).is_some_and(|red| red.rate_expr(selector).as_ref() == Some(&expr));
+            let is_its_own = chosen
+                .get(name.as_str())
+                .is_some_and(|red| red.rate_expr(selector).as_ref() == Some(&expr));
             if is_its_own {
                 numbers.spark.insert(name, line);
             }

@@ -126,7 +126,9 @@ pub(super) fn user(command: UserCommand) -> anyhow::Result<ExitCode> {
                 let meta = place.open().await?;
                 auth::change_password(&meta, &name, &read_password()?).await?;
             }
-            UserCommand::Remove { name, place } => place.open().await?.remove_account(&name).await?,
+            UserCommand::Remove { name, place } => {
+                place.open().await?.remove_account(&name).await?
+            }
         }
         Ok(ExitCode::SUCCESS)
     })
@@ -137,7 +139,8 @@ pub(super) fn token(command: TokenCommand) -> anyhow::Result<ExitCode> {
         match command {
             TokenCommand::Create { name, role, place } => {
                 let meta = place.open().await?;
-                let secret = auth::create_token(&meta, &name, role.into(), SystemClock.now()).await?;
+                let secret =
+                    auth::create_token(&meta, &name, role.into(), SystemClock.now()).await?;
                 say(&secret);
             }
             TokenCommand::List { place } => {

@@ -22,12 +22,10 @@ pub(super) struct AgentArgs {
 }
 
 pub(super) fn run(args: AgentArgs) -> anyhow::Result<ExitCode> {
-    let target = args
-        .statsd
-        .to_socket_addrs()
-        .ok()
-        .and_then(|mut found| found.next())
-        .with_context(|| format!("--statsd `{}` is not an address, expected host:8125", args.statsd))?;
+    let target =
+        args.statsd.to_socket_addrs().ok().and_then(|mut found| found.next()).with_context(
+            || format!("--statsd `{}` is not an address, expected host:8125", args.statsd),
+        )?;
     let interval = model::duration::parse(&args.interval).context("--interval")?;
     anyhow::ensure!(interval.as_secs() >= 1, "--interval must be at least 1s");
     let runtime = super::small_runtime()?;

@@ -68,7 +68,9 @@ fn gather(path: &Path, files: &mut Vec<PathBuf>) -> std::io::Result<()> {
 fn check_file(path: &Path, tally: &mut Tally) {
     let text = match std::fs::read_to_string(path) {
         Ok(text) => text,
-        Err(error) => return note(tally, vec![format!("{}: cannot be read: {error}", path.display())]),
+        Err(error) => {
+            return note(tally, vec![format!("{}: cannot be read: {error}", path.display())]);
+        }
     };
     let Some(kind) = kind_of(path, &text) else { return };
     tally.files += 1;

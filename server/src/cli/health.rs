@@ -12,7 +12,8 @@ pub(super) fn run(url: &str) -> anyhow::Result<ExitCode> {
     super::small_runtime()?.block_on(async {
         notify::net::install_crypto();
         let client = reqwest::Client::builder().timeout(TIMEOUT).build()?;
-        let answer = client.get(url).send().await.with_context(|| format!("{url} does not answer"))?;
+        let answer =
+            client.get(url).send().await.with_context(|| format!("{url} does not answer"))?;
         let is_ready = answer.status().is_success();
         let text = answer.text().await.unwrap_or_default();
         if is_ready {

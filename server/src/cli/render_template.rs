@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, io::Read as _, process::ExitCode};
 
 use anyhow::Context as _;
 use clap::Args;
-use model::{Clock as _, Labels};
+use model::{Clock as _, Labels, Value};
 
 use super::say;
 use crate::app::SystemClock;
@@ -33,13 +33,15 @@ pub(super) fn run(args: &RenderArgs) -> anyhow::Result<ExitCode> {
     let labels = labels(&args.labels).context("--labels")?;
     let external_labels = labels_of_external(args)?;
     let template = rules::Template::parse(&text).map_err(|error| anyhow::anyhow!("{error}"))?;
+    let no_query = |_: &str| Err("there is no store to ask".to_owned());
     let context = rules::template::Context {
+        name: "template",
         labels: &labels,
-        value: args.value,
+        value: &Value::Float(args.value),
         external_labels: &external_labels,
         external_url: "",
         now: SystemClock.now(),
-        query: None,
+        query: &no_query,
     };
     say(&template.expand(&context));
     Ok(ExitCode::SUCCESS)

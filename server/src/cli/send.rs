@@ -22,7 +22,9 @@ pub(super) fn run(args: &SendArgs) -> anyhow::Result<ExitCode> {
     }
     let socket = UdpSocket::bind("0.0.0.0:0").or_else(|_| UdpSocket::bind("[::]:0"))?;
     for text in &args.lines {
-        socket.send_to(text.as_bytes(), &args.to).with_context(|| format!("cannot send to {}", args.to))?;
+        socket
+            .send_to(text.as_bytes(), &args.to)
+            .with_context(|| format!("cannot send to {}", args.to))?;
     }
     Ok(ExitCode::SUCCESS)
 }

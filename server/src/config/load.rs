@@ -206,7 +206,11 @@ impl<'a> Places<'a> {
     }
 }
 
-fn note_offsets(table: &toml::de::DeTable<'_>, prefix: &str, offsets: &mut BTreeMap<String, usize>) {
+fn note_offsets(
+    table: &toml::de::DeTable<'_>,
+    prefix: &str,
+    offsets: &mut BTreeMap<String, usize>,
+) {
     for (key, value) in table {
         let path = match prefix {
             "" => key.get_ref().to_string(),
@@ -285,7 +289,8 @@ mod tests {
     fn the_environment_wins_over_the_file() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("test.toml");
-        std::fs::write(&path, "[statsd]\nmax_series = 5\nudp = []\n[rules]\nfiles = [\"a.yml\"]\n").unwrap();
+        std::fs::write(&path, "[statsd]\nmax_series = 5\nudp = []\n[rules]\nfiles = [\"a.yml\"]\n")
+            .unwrap();
         let environment = [
             ("BELLWETHER_STATSD__MAX_SERIES", "7"),
             ("BELLWETHER_STATSD__UDP", "[\"127.0.0.1:9\"]"),

@@ -55,7 +55,9 @@ impl<'de> Deserialize<'de> for Bytes {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
         Self::parse(&text).ok_or_else(|| {
-            D::Error::custom(format!("`{text}` is not a size, expected something like 512KiB or 8MiB"))
+            D::Error::custom(format!(
+                "`{text}` is not a size, expected something like 512KiB or 8MiB"
+            ))
         })
     }
 }

@@ -59,7 +59,9 @@ fn respond(asset: &'static Asset, headers: &HeaderMap) -> Response {
         let (encoding, bytes) = encoded(asset, headers);
         let mut response = bytes.into_response();
         if let Some(encoding) = encoding {
-            response.headers_mut().insert(header::CONTENT_ENCODING, HeaderValue::from_static(encoding));
+            response
+                .headers_mut()
+                .insert(header::CONTENT_ENCODING, HeaderValue::from_static(encoding));
         }
         response
     };

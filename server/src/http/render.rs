@@ -68,9 +68,11 @@ pub(super) async fn chart(
     };
     blocking(move || {
         if is_png {
-            still::png(&still).map(|png| ([(header::CONTENT_TYPE, "image/png")], png).into_response())
+            still::png(&still)
+                .map(|png| ([(header::CONTENT_TYPE, "image/png")], png).into_response())
         } else {
-            still::svg(&still).map(|svg| ([(header::CONTENT_TYPE, "image/svg+xml")], svg).into_response())
+            still::svg(&still)
+                .map(|svg| ([(header::CONTENT_TYPE, "image/svg+xml")], svg).into_response())
         }
     })
     .await

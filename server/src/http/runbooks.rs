@@ -33,7 +33,10 @@ pub(super) fn rows(app: &App) -> Vec<RunbookRow> {
             name: name.clone(),
             title: page.title.clone(),
             summary: page.summary.clone(),
-            alerts: linked.get(name).map(|names| names.iter().cloned().collect()).unwrap_or_default(),
+            alerts: linked
+                .get(name)
+                .map(|names| names.iter().cloned().collect())
+                .unwrap_or_default(),
         })
         .collect()
 }

@@ -2,6 +2,7 @@
 
 use api_types::{Counter, Receiver, Status};
 use axum::{Json, extract::State};
+use notify::config::Integration;
 
 use super::Shared;
 use crate::{
@@ -58,7 +59,15 @@ fn receivers(app: &App) -> Vec<Receiver> {
         .map(|(destination, integration)| Receiver {
             name: destination.receiver.clone(),
             kind: destination.kind.as_str().to_owned(),
-            target: integration.target(),
+            target: target(integration),
         })
         .collect()
+}
+
+/// Where a receiver sends to; a webhook's path may be a secret.
+fn target(integration: &Integration) -> String {
+    match integration {
+        Integration::Email(email) => format!("{} through {}:{}", email.to, email.host, email.port),
+        Integration::Webhook(webhook) => webhook.url.to_string(),
+    }
 }

@@ -99,13 +99,19 @@ mod tests {
     fn an_address_keeps_its_number_and_its_books() {
         let sources = Sources::new();
         let (a, b) = (IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V4(Ipv4Addr::BROADCAST));
-        assert_eq!((sources.id(a), sources.id(b), sources.id(a)), (SourceId(1), SourceId(2), SourceId(1)));
+        assert_eq!(
+            (sources.id(a), sources.id(b), sources.id(a)),
+            (SourceId(1), SourceId(2), SourceId(1))
+        );
         let tally = Tally { datagrams: 1, lines: 3, ..Tally::default() };
         sources.record(&[(SourceId(2), tally.clone())], 7);
         sources.record(&[(SourceId(2), tally)], 9);
         let books = sources.books();
         assert_eq!(books.len(), 1);
-        assert_eq!((books[0].1.address, books[0].1.tally.lines, books[0].1.last_seen), (Some(b), 6, 9));
+        assert_eq!(
+            (books[0].1.address, books[0].1.tally.lines, books[0].1.last_seen),
+            (Some(b), 6, 9)
+        );
         assert_eq!(sources.total().lines, 6);
     }
 

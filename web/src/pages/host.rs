@@ -12,7 +12,7 @@ use crate::components::mark;
 use crate::components::page_head::PageHead;
 use crate::fetch::use_fetch;
 use crate::format::ago;
-use crate::pages::overview::verdict_line;
+use crate::pages::service::lead;
 use crate::state::clock::use_clock;
 use crate::url;
 
@@ -35,7 +35,7 @@ pub(crate) fn HostPage() -> impl IntoView {
         </PageHead>
         <Loaded fetched=page>
             <div class="stack">
-                {move || verdict.get().map(|(health, text)| verdict_line(health, text))}
+                {move || verdict.get().map(|(_, text)| lead(text))}
                 {move || fact_bar(facts.get(), seen.get())}
                 <Show when=move || alerts.with(|alerts| !alerts.is_empty())>
                     <section class="card is-list">

@@ -80,7 +80,7 @@ fn first<I: Clone + Send + Sync + 'static>(all: Signal<Arc<Vec<I>>>) -> Signal<A
 }
 
 /// The state of everything in words.
-pub(super) fn verdict_line(health: Health, text: String) -> impl IntoView {
+fn verdict_line(health: Health, text: String) -> impl IntoView {
     view! {
         <p class="verdict" data-testid="verdict">
             {mark::health(health).shape()}

@@ -14,7 +14,6 @@ use crate::components::monitor_table::MonitorTable;
 use crate::components::page_head::PageHead;
 use crate::fetch::use_fetch;
 use crate::format::availability;
-use crate::pages::overview::verdict_line;
 use crate::url;
 
 /// Verdict, RED charts, and everything else that belongs to the service.
@@ -24,7 +23,7 @@ pub(crate) fn ServicePage() -> impl IntoView {
     let name = Memo::new(move |_| params.with(|params| params.get("name").unwrap_or_default()));
     let page = use_fetch::<Document>(move || format!("/api/app/services/{}", url::encode(&name.get())));
     let row = page.part(|page| Some(page.row.clone()));
-    let verdict = page.part(|page| Some((page.row.health, page.verdict.clone())));
+    let verdict = page.part(|page| Some(page.verdict.clone()));
     let red = page.part(|page| page.red.clone());
     let more = page.part(|page| page.more.clone());
     let alerts = page.list(|page| page.alerts.clone());
@@ -54,7 +53,7 @@ pub(crate) fn ServicePage() -> impl IntoView {
         </PageHead>
         <Loaded fetched=page>
             <div class="stack">
-                {move || verdict.get().map(|(health, text)| verdict_line(health, text))}
+                {move || verdict.get().map(lead)}
                 {stats}
                 <h2 class="sr">"Rate, errors, duration"</h2>
                 {move || view! { <PanelGrid panels=red.get()/> }}
@@ -79,6 +78,11 @@ pub(crate) fn ServicePage() -> impl IntoView {
             </div>
         </Loaded>
     }
+}
+
+/// The state in words, below a title that shows it.
+pub(super) fn lead(text: String) -> impl IntoView {
+    view! { <p class="lead" data-testid="verdict">{text}</p> }
 }
 
 /// A number with its name.

@@ -20,7 +20,7 @@ const TIME_LABELS: f64 = 22.0;
 const LABEL_GAP: f64 = 8.0;
 const LABEL_SIZE: f64 = 11.0;
 /// Height that one step of the value axis should have.
-const VALUE_STEP: f64 = 44.0;
+const VALUE_STEP: f64 = 36.0;
 /// Width that one step of the time axis should have.
 const TIME_STEP: f64 = 84.0;
 const LINE_WIDTH: f64 = 1.5;
@@ -149,12 +149,13 @@ fn draw_time_axis<DB: DrawingBackend>(
     let stroke = pen.stroke(solid(chart.theme.axis), 1.0);
     for (tick, label) in axis.ticks.iter().zip(&axis.labels) {
         let x = geometry.x_of(*tick);
-        pen.line((x, geometry.bottom), (x, geometry.bottom + 4.0), stroke)?;
         let half = pen.text_width(label, style)? / 2.0;
-        // A label that would run out of the picture is left out; its tick stays.
-        if x - half >= 0.0 && x + half <= width {
-            pen.text(label, (x, geometry.bottom + 7.0), &anchored)?;
+        // What would run out of the picture is left out.
+        if x - half < 0.0 || x + half > width {
+            continue;
         }
+        pen.line((x, geometry.bottom), (x, geometry.bottom + 4.0), stroke)?;
+        pen.text(label, (x, geometry.bottom + 7.0), &anchored)?;
     }
     Ok(())
 }

@@ -47,19 +47,13 @@ pub fn parse(text: &str) -> Result<Duration, DurationError> {
     let mut next_unit = 0;
     while !rest.is_empty() {
         let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
-        let letters = rest[digits..]
-            .bytes()
-            .take_while(u8::is_ascii_lowercase)
-            .count();
+        let letters = rest[digits..].bytes().take_while(u8::is_ascii_lowercase).count();
         if digits == 0 || letters == 0 {
             return Err(malformed());
         }
         let (number, unit) = (&rest[..digits], &rest[digits..digits + letters]);
         rest = &rest[digits + letters..];
-        let position = UNITS
-            .iter()
-            .position(|(name, _)| *name == unit)
-            .ok_or_else(malformed)?;
+        let position = UNITS.iter().position(|(name, _)| *name == unit).ok_or_else(malformed)?;
         if position < next_unit {
             return Err(malformed());
         }
@@ -125,14 +119,8 @@ mod tests {
 
     #[test]
     fn malformed_durations_are_named() {
-        for text in [
-            "1", "1y1m1d", "-1w", "1.5d", "d", "10m5h", "1m1m", "5 m", "1mm",
-        ] {
-            assert_eq!(
-                parse(text),
-                Err(DurationError::Malformed(text.to_owned())),
-                "{text}"
-            );
+        for text in ["1", "1y1m1d", "-1w", "1.5d", "d", "10m5h", "1m1m", "5 m", "1mm"] {
+            assert_eq!(parse(text), Err(DurationError::Malformed(text.to_owned())), "{text}");
         }
         assert_eq!(parse(""), Err(DurationError::Empty));
         let long = "294000000000y";

@@ -158,10 +158,7 @@ impl NativeHistogram {
         change(&mut self.zero_count);
         change(&mut self.count);
         change(&mut self.sum);
-        self.positive
-            .iter_mut()
-            .chain(&mut self.negative)
-            .for_each(change);
+        self.positive.iter_mut().chain(&mut self.negative).for_each(change);
     }
 }
 

@@ -46,10 +46,8 @@ impl Labels {
         pairs: impl IntoIterator<Item = (N, V)>,
     ) -> Self {
         let pairs: Vec<(N, V)> = pairs.into_iter().collect();
-        let mut sorted: Vec<(&str, &str)> = pairs
-            .iter()
-            .map(|(n, v)| (n.as_ref(), v.as_ref()))
-            .collect();
+        let mut sorted: Vec<(&str, &str)> =
+            pairs.iter().map(|(n, v)| (n.as_ref(), v.as_ref())).collect();
         sorted.sort_by_key(|(name, _)| *name);
         let mut unique: Vec<(&str, &str)> = Vec::with_capacity(sorted.len());
         for pair in sorted {
@@ -124,9 +122,7 @@ impl Labels {
 
     /// The value of a label; `None` when it is not set.
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.iter()
-            .find(|(n, _)| *n == name)
-            .map(|(_, value)| value)
+        self.iter().find(|(n, _)| *n == name).map(|(_, value)| value)
     }
 
     /// The value of a label, empty when it is not set: PromQL's view.
@@ -175,9 +171,7 @@ impl Labels {
 
     /// A builder that starts from these labels.
     pub fn to_builder(&self) -> LabelsBuilder {
-        LabelsBuilder {
-            pairs: self.iter().map(|(n, v)| (n.into(), v.into())).collect(),
-        }
+        LabelsBuilder { pairs: self.iter().map(|(n, v)| (n.into(), v.into())).collect() }
     }
 }
 
@@ -268,9 +262,7 @@ impl fmt::Display for Quoted<'_> {
 pub fn is_metric_name(name: &str) -> bool {
     !name.is_empty()
         && !name.starts_with(|c: char| c.is_ascii_digit())
-        && name
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b':')
+        && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b':')
 }
 
 /// Whether a name is in the classic alphabet of label names, `[a-zA-Z_][a-zA-Z0-9_]*`.
@@ -403,15 +395,9 @@ mod tests {
     fn the_display_is_promql() {
         for (pairs, text) in [
             (vec![("__name__", "up")], "up"),
-            (
-                vec![("__name__", "up"), ("job", "a\"b\n")],
-                r#"up{job="a\"b\n"}"#,
-            ),
+            (vec![("__name__", "up"), ("job", "a\"b\n")], r#"up{job="a\"b\n"}"#),
             (vec![("job", "x")], r#"{job="x"}"#),
-            (
-                vec![("__name__", "my.metric"), ("a.b", "c")],
-                r#"{"my.metric", "a.b"="c"}"#,
-            ),
+            (vec![("__name__", "my.metric"), ("a.b", "c")], r#"{"my.metric", "a.b"="c"}"#),
         ] {
             assert_eq!(Labels::from_pairs(pairs).to_string(), text);
         }
@@ -421,14 +407,10 @@ mod tests {
     #[test]
     fn the_fingerprint_is_that_of_prometheus() {
         // The empty set is FNV-1a's offset basis; the other is checked against a written-out FNV-1a.
-        assert_eq!(
-            format!("{:016x}", Labels::empty().fingerprint()),
-            "cbf29ce484222325"
-        );
+        assert_eq!(format!("{:016x}", Labels::empty().fingerprint()), "cbf29ce484222325");
         let labels = Labels::from_pairs([("alertname", "x")]);
-        let expected = b"alertname\xffx\xff"
-            .iter()
-            .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        let expected =
+            b"alertname\xffx\xff".iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
                 (hash ^ u64::from(*byte)).wrapping_mul(1_099_511_628_211)
             });
         assert_eq!(labels.fingerprint(), expected);
@@ -442,18 +424,13 @@ mod tests {
                 text.split(',').filter_map(|pair| pair.split_once('=')),
             ))
         };
-        assert_eq!(
-            read("b=1,a=2,c=").unwrap(),
-            Labels::from_pairs([("a", "2"), ("b", "1")])
-        );
+        assert_eq!(read("b=1,a=2,c=").unwrap(), Labels::from_pairs([("a", "2"), ("b", "1")]));
         assert_eq!(read("").unwrap(), Labels::empty());
     }
 
     #[test]
     fn damaged_packed_labels_are_refused() {
-        for packed in [
-            "A", "Aa", "AaB", "AaAbAaAc", "AbAxAaAy", "Aa@", "\u{7f}", "~", "Ca\u{e9}",
-        ] {
+        for packed in ["A", "Aa", "AaB", "AaAbAaAc", "AbAxAaAy", "Aa@", "\u{7f}", "~", "Ca\u{e9}"] {
             assert_eq!(Labels::from_packed(packed), None, "{packed:?}");
         }
     }

@@ -66,30 +66,18 @@ impl Matcher {
             MatchOp::Equal | MatchOp::NotEqual => None,
             MatchOp::Regex | MatchOp::NotRegex => Some(compile_anchored(&value)?),
         };
-        Ok(Self {
-            name: name.into(),
-            op,
-            value,
-            regex,
-        })
+        Ok(Self { name: name.into(), op, value, regex })
     }
 
     /// `name="value"`.
     pub fn equal(name: impl Into<String>, value: impl Into<String>) -> Self {
-        Self {
-            name: name.into(),
-            op: MatchOp::Equal,
-            value: value.into(),
-            regex: None,
-        }
+        Self { name: name.into(), op: MatchOp::Equal, value: value.into(), regex: None }
     }
 
     /// Whether a value of the label passes; pass the empty text for a label that is not set.
     pub fn matches(&self, value: &str) -> bool {
-        let is_match = self
-            .regex
-            .as_ref()
-            .map_or_else(|| value == self.value, |r| r.is_match(value));
+        let is_match =
+            self.regex.as_ref().map_or_else(|| value == self.value, |r| r.is_match(value));
         match self.op {
             MatchOp::Equal | MatchOp::Regex => is_match,
             MatchOp::NotEqual | MatchOp::NotRegex => !is_match,
@@ -119,21 +107,9 @@ impl std::hash::Hash for Matcher {
 impl fmt::Display for Matcher {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if is_label_name(&self.name) {
-            write!(
-                f,
-                "{}{}{}",
-                self.name,
-                self.op.as_str(),
-                Quoted(&self.value)
-            )
+            write!(f, "{}{}{}", self.name, self.op.as_str(), Quoted(&self.value))
         } else {
-            write!(
-                f,
-                "{}{}{}",
-                Quoted(&self.name),
-                self.op.as_str(),
-                Quoted(&self.value)
-            )
+            write!(f, "{}{}{}", Quoted(&self.name), self.op.as_str(), Quoted(&self.value))
         }
     }
 }
@@ -143,22 +119,14 @@ impl fmt::Display for Matcher {
 /// # Errors
 /// When the pattern does not compile or its automaton would exceed the size limit.
 pub fn compile_anchored(pattern: &str) -> Result<Regex, MatcherError> {
-    regex::RegexBuilder::new(&format!("^(?s:{pattern})$"))
-        .size_limit(4 << 20)
-        .build()
-        .map_err(|e| MatcherError {
-            pattern: pattern.to_owned(),
-            reason: last_line(&e.to_string()),
-        })
+    regex::RegexBuilder::new(&format!("^(?s:{pattern})$")).size_limit(4 << 20).build().map_err(
+        |e| MatcherError { pattern: pattern.to_owned(), reason: last_line(&e.to_string()) },
+    )
 }
 
 /// The regex crate draws the pattern with a marker over several lines; the reason is the last one.
 fn last_line(text: &str) -> String {
-    text.lines()
-        .last()
-        .unwrap_or(text)
-        .trim_start_matches("error: ")
-        .to_owned()
+    text.lines().last().unwrap_or(text).trim_start_matches("error: ").to_owned()
 }
 
 #[cfg(test)]
@@ -188,9 +156,6 @@ mod tests {
     #[test]
     fn a_bad_pattern_is_named_with_its_reason() {
         let error = Matcher::try_new("a", MatchOp::Regex, "(x").unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "invalid regular expression `(x`: unclosed group"
-        );
+        assert_eq!(error.to_string(), "invalid regular expression `(x`: unclosed group");
     }
 }

@@ -155,18 +155,13 @@ impl Column {
         let float = self.float_times.last().zip(self.floats.last());
         let histogram = self.histogram_times.last().zip(self.histograms.last());
         match (float, histogram) {
-            (Some((t, _)), Some((ht, h))) if ht > t => Some(Sample {
-                timestamp: *ht,
-                value: Value::Histogram(Arc::clone(h)),
-            }),
-            (Some((t, v)), _) => Some(Sample {
-                timestamp: *t,
-                value: Value::Float(*v),
-            }),
-            (None, Some((t, h))) => Some(Sample {
-                timestamp: *t,
-                value: Value::Histogram(Arc::clone(h)),
-            }),
+            (Some((t, _)), Some((ht, h))) if ht > t => {
+                Some(Sample { timestamp: *ht, value: Value::Histogram(Arc::clone(h)) })
+            }
+            (Some((t, v)), _) => Some(Sample { timestamp: *t, value: Value::Float(*v) }),
+            (None, Some((t, h))) => {
+                Some(Sample { timestamp: *t, value: Value::Histogram(Arc::clone(h)) })
+            }
             (None, None) => None,
         }
     }

@@ -65,7 +65,7 @@ impl Resolve for CheckingResolver {
 }
 
 /// Gives rustls its cryptography, once per process; whoever did so before is respected.
-pub(crate) fn install_crypto() {
+pub fn install_crypto() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         if rustls::crypto::ring::default_provider().install_default().is_err() {

@@ -30,7 +30,7 @@ pub use maintain::{MaintainError, Maintenance};
 pub use open::{DamagedBlock, DamagedFrame, OpenError, ReplayReport};
 
 use maintain::Maintainer;
-use writer::Writer;
+use writer::{Waiting, Writer};
 
 /// A store of time series over an [`Engine`].
 ///
@@ -41,9 +41,11 @@ pub struct Tsdb {
     engine: Arc<dyn Engine>,
     options: Options,
     counters: Counters,
-    // Locks are taken in this order: maintainer, writer, state, cache.
+    // Locks are taken in this order: maintainer, writer, waiting, state, cache. The writer is locked
+    // while the engine works, so nobody who only wants to know may need it.
     maintainer: Mutex<Maintainer>,
     writer: Mutex<Writer>,
+    waiting: Mutex<Waiting>,
     state: RwLock<State>,
     cache: Mutex<PageCache>,
 }
@@ -122,6 +124,7 @@ impl Tsdb {
         committed.appended = flush.len() as u64;
 
         let dropped = writer.enforce_bound(self.options.backlog_bytes, &self.counters);
+        *self.waiting() = writer.waiting();
         let mut state = self.state_mut();
         let late = self.apply(&mut state, flush);
         if let Some((start, end)) = dropped {
@@ -136,17 +139,17 @@ impl Tsdb {
         committed
     }
 
-    /// Whether what was accepted is durable.
+    /// Whether what was accepted is durable. Answers at once, also while the engine hangs.
     pub fn health(&self) -> Health {
-        self.writer().health(self.counters.dropped_samples.get())
+        self.waiting().health(self.counters.dropped_samples.get())
     }
 
-    /// Counters and sizes.
+    /// Counters and sizes. Looks at every series of the head: for telemetry, not for every request.
     pub fn stats(&self) -> Stats {
         let mut stats = self.counters.snapshot();
         {
-            let writer = self.writer();
-            (stats.backlog_frames, stats.backlog_bytes) = writer.backlog();
+            let waiting = self.waiting();
+            (stats.backlog_frames, stats.backlog_bytes) = (waiting.frames, waiting.bytes);
         }
         {
             let state = self.state();
@@ -228,6 +231,10 @@ impl Tsdb {
 
     fn writer(&self) -> MutexGuard<'_, Writer> {
         self.writer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn state(&self) -> RwLockReadGuard<'_, State> {

@@ -100,11 +100,8 @@ impl IntoResponse for Failure {
             ErrorKind::Canceled => StatusCode::from_u16(499).unwrap_or(StatusCode::BAD_REQUEST),
             ErrorKind::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         };
-        let body = FailureBody {
-            status: "error",
-            error_type: self.kind.as_str(),
-            error: &self.message,
-        };
+        let body =
+            FailureBody { status: "error", error_type: self.kind.as_str(), error: &self.message };
         (status, Json(body)).into_response()
     }
 }

@@ -7,6 +7,7 @@ use axum::{
 };
 use jiff::Timestamp as Instant;
 use model::{MatchOp, Matcher, Timestamp};
+use promql::parser::ExprKind;
 
 use super::envelope::Failure;
 
@@ -61,7 +62,8 @@ impl Params {
     pub(super) fn time(&self, name: &str) -> Result<Option<Timestamp>, Failure> {
         let Some(text) = self.get(name) else { return Ok(None) };
         parse_time(text).map(Some).ok_or_else(|| {
-            let reason = format!("cannot parse {text:?} to a valid timestamp, expected seconds or RFC 3339");
+            let reason =
+                format!("cannot parse {text:?} to a valid timestamp, expected seconds or RFC 3339");
             Failure::parameter(name, reason)
         })
     }
@@ -70,7 +72,8 @@ impl Params {
     pub(super) fn duration_ms(&self, name: &str) -> Result<Option<i64>, Failure> {
         let Some(text) = self.get(name) else { return Ok(None) };
         parse_duration_ms(text).map(Some).ok_or_else(|| {
-            let reason = format!("cannot parse {text:?} to a valid duration, expected seconds or 5m");
+            let reason =
+                format!("cannot parse {text:?} to a valid duration, expected seconds or 5m");
             Failure::parameter(name, reason)
         })
     }
@@ -98,13 +101,14 @@ impl Params {
 fn selector(text: &str) -> Result<Vec<Matcher>, Failure> {
     let fail = |reason: String| Failure::parameter("match[]", reason);
     let expr = promql::parse(text).map_err(|error| fail(error.to_string()))?;
-    let matchers = expr
-        .as_selector()
-        .ok_or_else(|| fail(format!("{text:?} is not a selector such as up{{job=\"a\"}}")))?;
+    let ExprKind::Selector(selector) = expr.kind else {
+        return Err(fail(format!("{text:?} is not a selector such as up{{job=\"a\"}}")));
+    };
+    let matchers = selector.all_matchers();
     if matchers.iter().all(|m| m.matches("") && m.op != MatchOp::NotEqual) {
         return Err(fail("match[] must contain at least one non-empty matcher".to_owned()));
     }
-    Ok(matchers.to_vec())
+    Ok(matchers)
 }
 
 fn parse_time(text: &str) -> Option<Timestamp> {
@@ -154,9 +158,13 @@ mod tests {
 
     #[test]
     fn a_selector_must_select_something() {
-        for (text, is_fine) in
-            [("up", true), ("{job=\"a\"}", true), ("{job=~\".*\"}", false), ("{}", false), ("1 + 1", false)]
-        {
+        for (text, is_fine) in [
+            ("up", true),
+            ("{job=\"a\"}", true),
+            ("{job=~\".*\"}", false),
+            ("{}", false),
+            ("1 + 1", false),
+        ] {
             assert_eq!(selector(text).is_ok(), is_fine, "{text}");
         }
     }

@@ -16,7 +16,10 @@ use super::{
 use crate::{http::Shared, query::QueryOptions};
 
 /// The value of an expression at one time.
-pub(super) async fn instant(State(app): State<Shared>, params: Params) -> Result<Response, Failure> {
+pub(super) async fn instant(
+    State(app): State<Shared>,
+    params: Params,
+) -> Result<Response, Failure> {
     let text = params.required("query")?;
     let at = params.time("time")?.unwrap_or_else(|| app.clock.now());
     let limit = params.limit()?;

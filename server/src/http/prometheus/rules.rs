@@ -64,7 +64,7 @@ struct AlertingJson<'a> {
 struct RecordingJson<'a> {
     name: &'a str,
     query: &'a str,
-    labels: LabelMap<'a>,
+    labels: BTreeMap<&'a str, &'a str>,
     #[serde(flatten)]
     fares: Fares<'a>,
     r#type: &'static str,
@@ -168,7 +168,7 @@ fn recording<'a>(rule: &'a RecordingRule, state: &'a RuleView) -> RecordingJson<
     RecordingJson {
         name: &rule.metric,
         query: rule.expr.text(),
-        labels: LabelMap(&rule.labels),
+        labels: rule.labels.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect(),
         fares: fares(state),
         r#type: "recording",
     }

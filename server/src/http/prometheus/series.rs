@@ -79,7 +79,8 @@ pub(super) async fn label_names(
 ) -> Result<Response, Failure> {
     let scope = Scope::new(&app, &params)?;
     let limit = params.limit()?;
-    let found = app.queries.read(move |store: &Tsdb| scope.collect(|s| store.label_names(s))).await?;
+    let found =
+        app.queries.read(move |store: &Tsdb| scope.collect(|s| store.label_names(s))).await?;
     Ok(texts(found, limit))
 }
 

@@ -41,7 +41,7 @@ fn of_transition(transition: &Transition, unit: Unit) -> Event {
     let note = match (transition.value.is_nan(), transition.reason.as_str()) {
         (true, reason) => reason.to_owned(),
         (false, "") => format!("Value {}", unit.format(transition.value)),
-        (false, reason) => format!("Value {}. {reason}", unit.format(transition.value)),
+        (false, reason) => format!("Value {} · {reason}", unit.format(transition.value)),
     };
     Event { at_ms: transition.at_ms, icon, tone, title: word.to_owned(), note }
 }

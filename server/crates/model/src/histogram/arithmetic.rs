@@ -60,10 +60,7 @@ impl NativeHistogram {
             |ours, theirs| ours + sign * theirs,
             &keep,
         );
-        Ok(Combined {
-            reset_conflict,
-            bounds_reconciled,
-        })
+        Ok(Combined { reset_conflict, bounds_reconciled })
     }
 
     /// The hint of a combination, and whether the two contradict each other.
@@ -126,10 +123,7 @@ impl NativeHistogram {
         let inside: f64 = self
             .positive_buckets()
             .filter(|bucket| bucket.lower < threshold)
-            .chain(
-                self.negative_buckets()
-                    .filter(|bucket| bucket.upper > -threshold),
-            )
+            .chain(self.negative_buckets().filter(|bucket| bucket.upper > -threshold))
             .map(|bucket| bucket.count)
             .sum();
         self.zero_count += inside;
@@ -145,9 +139,8 @@ impl NativeHistogram {
             (&mut self.positive_spans, &mut self.positive),
             (&mut self.negative_spans, &mut self.negative),
         ] {
-            let kept: Vec<(i32, f64)> = spans::indexed(spans, counts)
-                .filter(|(index, count)| *count != 0.0 && is_outside(*index))
-                .collect();
+            let kept: Vec<(i32, f64)> =
+                spans::indexed(spans, counts).filter(|(index, _)| is_outside(*index)).collect();
             (*spans, *counts) = spans::from_indexed(kept);
         }
     }
@@ -158,12 +151,9 @@ impl NativeHistogram {
         for bucket in self.positive_buckets() {
             counts[bounds.partition_point(|bound| *bound < bucket.upper)] += bucket.count;
         }
-        let populated = counts
-            .into_iter()
-            .enumerate()
-            .filter(|(_, count)| *count != 0.0);
+        let indexed = counts.into_iter().enumerate();
         (self.positive_spans, self.positive) =
-            spans::from_indexed(populated.map(|(index, count)| (index as i32, count)));
+            spans::from_indexed(indexed.map(|(index, count)| (index as i32, count)));
         self.custom_bounds = bounds.to_vec();
     }
 }
@@ -233,6 +223,7 @@ fn unify<'a>(
 #[derive(Debug, Clone)]
 pub struct CompensatedSum {
     sum: NativeHistogram,
+    /// The errors, always in the layout of the sum.
     compensation: NativeHistogram,
 }
 
@@ -241,10 +232,7 @@ impl CompensatedSum {
     pub fn new(first: NativeHistogram) -> Self {
         let mut compensation = first.clone();
         compensation.for_each_number(|number| *number = 0.0);
-        Self {
-            sum: first,
-            compensation,
-        }
+        Self { sum: first, compensation }
     }
 
     /// Adds a histogram.
@@ -255,11 +243,7 @@ impl CompensatedSum {
         let (other, bounds_reconciled) = unify(&mut self.sum, Some(&mut self.compensation), other)?;
         let reset_conflict = self.sum.merge_reset_hint(other.reset_hint);
         let (sum, compensation) = (&mut self.sum, &mut self.compensation);
-        add_compensated(
-            &mut sum.zero_count,
-            &mut compensation.zero_count,
-            other.zero_count,
-        );
+        add_compensated(&mut sum.zero_count, &mut compensation.zero_count, other.zero_count);
         add_compensated(&mut sum.count, &mut compensation.count, other.count);
         add_compensated(&mut sum.sum, &mut compensation.sum, other.sum);
         let keep = outside_zero(sum);
@@ -275,10 +259,7 @@ impl CompensatedSum {
             (&other.negative_spans, &other.negative),
             &keep,
         );
-        Ok(Combined {
-            reset_conflict,
-            bounds_reconciled,
-        })
+        Ok(Combined { reset_conflict, bounds_reconciled })
     }
 
     /// Multiplies the sum so far.
@@ -300,10 +281,7 @@ impl CompensatedSum {
 
     /// The sum, the rounding errors added.
     pub fn finish(self) -> NativeHistogram {
-        let Self {
-            mut sum,
-            compensation,
-        } = self;
+        let Self { mut sum, compensation } = self;
         // Both always have one schema, so the addition cannot fail; without it the sum is only less
         // precise.
         let _combined: Result<Combined, IncompatibleSchemas> = sum.add(&compensation);
@@ -319,23 +297,61 @@ fn add_side(
     (other_spans, other): (&[super::Span], &[f64]),
     keep: &impl Fn(i32) -> bool,
 ) {
-    // One layout for all three first, then number by number.
-    spans::add((spans, counts), (other_spans, other), |ours, _| ours, keep);
-    spans::add(
-        (error_spans, errors),
-        (spans, counts),
-        |ours, _| ours,
-        |_| true,
-    );
-    let mut aligned = (spans.clone(), vec![0.0; counts.len()]);
-    spans::add(
-        (&mut aligned.0, &mut aligned.1),
-        (other_spans, other),
-        |_, theirs| theirs,
-        keep,
-    );
-    for ((count, error), value) in counts.iter_mut().zip(errors).zip(aligned.1) {
-        add_compensated(count, error, value);
+    let is_same = |a: &[super::Span], b: &[super::Span]| a == b;
+    let starts_outside = other_spans.first().is_none_or(|span| keep(span.offset));
+    if starts_outside
+        && is_same(spans, other_spans)
+        && is_same(error_spans, other_spans)
+        && counts.len() == other.len()
+        && errors.len() == other.len()
+    {
+        for ((count, error), value) in counts.iter_mut().zip(errors).zip(other) {
+            add_compensated(count, error, *value);
+        }
+        return;
+    }
+    let merged = {
+        let ours = spans::indexed(spans, counts).zip(spans::indexed(error_spans, errors));
+        let ours = ours.map(|((index, count), (_, error))| (index, count, error));
+        let theirs = spans::indexed(other_spans, other).filter(|(index, _)| keep(*index));
+        merge(ours, theirs, counts.len() + other.len())
+    };
+    let (layout, sums) = spans::from_indexed(merged.iter().map(|(index, sum, _)| (*index, *sum)));
+    (*spans, *counts) = (layout.clone(), sums);
+    *error_spans = layout;
+    *errors = merged.into_iter().map(|(_, _, error)| error).collect();
+}
+
+/// Adds buckets in order of their indices.
+fn merge(
+    ours: impl Iterator<Item = (i32, f64, f64)>,
+    theirs: impl Iterator<Item = (i32, f64)>,
+    capacity: usize,
+) -> Vec<(i32, f64, f64)> {
+    let (mut ours, mut theirs) = (ours.peekable(), theirs.peekable());
+    let mut merged = Vec::with_capacity(capacity);
+    loop {
+        match (ours.peek().copied(), theirs.peek().copied()) {
+            (Some(bucket), Some((index, _))) if bucket.0 < index => {
+                merged.push(bucket);
+                ours.next();
+            }
+            (Some((index, mut sum, mut error)), Some((other, value))) if index == other => {
+                add_compensated(&mut sum, &mut error, value);
+                merged.push((index, sum, error));
+                ours.next();
+                theirs.next();
+            }
+            (_, Some((index, value))) => {
+                merged.push((index, value, 0.0));
+                theirs.next();
+            }
+            (Some(bucket), None) => {
+                merged.push(bucket);
+                ours.next();
+            }
+            (None, None) => return merged,
+        }
     }
 }
 

@@ -90,11 +90,7 @@ pub fn bucket_bound(schema: i32, index: i32, custom_bounds: &[f64]) -> f64 {
     }
     if schema <= 0 {
         let exponent = i64::from(index) << (-schema).min(31);
-        return if exponent == 1024 {
-            f64::MAX
-        } else {
-            power_of_two(exponent as f64)
-        };
+        return if exponent == 1024 { f64::MAX } else { power_of_two(exponent as f64) };
     }
     let per_doubling = 1_i32 << schema.min(30);
     let fraction = f64::from(index.rem_euclid(per_doubling)) / f64::from(per_doubling);

@@ -31,11 +31,7 @@ impl fmt::Display for NativeHistogram {
         let mut negative: Vec<Bucket> = self.negative_buckets().collect();
         negative.reverse();
         let zero = (self.zero_count != 0.0).then(|| self.zero_bucket());
-        for bucket in negative
-            .into_iter()
-            .chain(zero)
-            .chain(self.positive_buckets())
-        {
+        for bucket in negative.into_iter().chain(zero).chain(self.positive_buckets()) {
             if bucket.count != 0.0 {
                 write!(f, ", {bucket}")?;
             }

@@ -94,9 +94,6 @@ impl NativeHistogram {
             }
             counts
         };
-        rolled_up(self)
-            .iter()
-            .zip(rolled_up(previous))
-            .any(|(now, before)| *now < before)
+        rolled_up(self).iter().zip(rolled_up(previous)).any(|(now, before)| *now < before)
     }
 }

@@ -27,11 +27,7 @@ pub(super) fn from_indexed(buckets: impl IntoIterator<Item = (i32, f64)>) -> (Ve
         match spans.last_mut() {
             Some(span) if index == next => span.length += 1,
             Some(_) | None => {
-                let offset = if spans.is_empty() {
-                    index
-                } else {
-                    index.saturating_sub(next)
-                };
+                let offset = if spans.is_empty() { index } else { index.saturating_sub(next) };
                 spans.push(Span { offset, length: 1 });
             }
         }
@@ -43,16 +39,11 @@ pub(super) fn from_indexed(buckets: impl IntoIterator<Item = (i32, f64)>) -> (Ve
 
 /// Drops empty buckets and rebuilds the runs.
 pub(super) fn compact(spans: &mut Vec<Span>, counts: &mut Vec<f64>) {
-    let joined = spans
-        .iter()
-        .skip(1)
-        .all(|span| span.offset > 0 && span.length > 0);
+    let joined = spans.iter().skip(1).all(|span| span.offset > 0 && span.length > 0);
     if joined && !counts.contains(&0.0) && spans.first().is_none_or(|span| span.length > 0) {
         return;
     }
-    let kept: Vec<(i32, f64)> = indexed(spans, counts)
-        .filter(|(_, count)| *count != 0.0)
-        .collect();
+    let kept: Vec<(i32, f64)> = indexed(spans, counts).filter(|(_, count)| *count != 0.0).collect();
     (*spans, *counts) = from_indexed(kept);
 }
 
@@ -75,9 +66,8 @@ pub(super) fn add(
     }
     let merged = {
         let mut ours = indexed(spans, counts).peekable();
-        let mut theirs = indexed(other_spans, other_counts)
-            .filter(|(index, _)| keep(*index))
-            .peekable();
+        let mut theirs =
+            indexed(other_spans, other_counts).filter(|(index, _)| keep(*index)).peekable();
         let mut merged = Vec::with_capacity(counts.len() + other_counts.len());
         loop {
             match (ours.peek().copied(), theirs.peek().copied()) {

@@ -5,14 +5,7 @@ use super::*;
 fn histogram(schema: i32, positive: &[(i32, f64)]) -> NativeHistogram {
     let (positive_spans, positive) = spans::from_indexed(positive.iter().copied());
     let count = positive.iter().fold(0.0, |sum, count| sum + count);
-    NativeHistogram {
-        schema,
-        positive_spans,
-        positive,
-        count,
-        sum: count,
-        ..Default::default()
-    }
+    NativeHistogram { schema, positive_spans, positive, count, sum: count, ..Default::default() }
 }
 
 #[test]
@@ -28,20 +21,11 @@ fn bounds_follow_the_schema() {
         (8, 256 * 1024, f64::MAX),
     ] {
         let found = bucket_bound(schema, index, &[]);
-        assert!(
-            (found / bound - 1.0).abs() < 1e-15,
-            "{schema} {index}: {found}"
-        );
+        assert!((found / bound - 1.0).abs() < 1e-15, "{schema} {index}: {found}");
     }
-    assert_eq!(
-        bucket_bound(CUSTOM_BUCKETS_SCHEMA, -1, &[1.0, 5.0]),
-        f64::NEG_INFINITY
-    );
+    assert_eq!(bucket_bound(CUSTOM_BUCKETS_SCHEMA, -1, &[1.0, 5.0]), f64::NEG_INFINITY);
     assert_eq!(bucket_bound(CUSTOM_BUCKETS_SCHEMA, 1, &[1.0, 5.0]), 5.0);
-    assert_eq!(
-        bucket_bound(CUSTOM_BUCKETS_SCHEMA, 2, &[1.0, 5.0]),
-        f64::INFINITY
-    );
+    assert_eq!(bucket_bound(CUSTOM_BUCKETS_SCHEMA, 2, &[1.0, 5.0]), f64::INFINITY);
 }
 
 #[test]
@@ -50,10 +34,7 @@ fn a_histogram_is_written_in_the_notation_of_prometheus() {
     h.sum = 7.5;
     h.zero_threshold = 0.001;
     h.zero_count = 2.0;
-    h.negative_spans = vec![Span {
-        offset: 0,
-        length: 2,
-    }];
+    h.negative_spans = vec![Span { offset: 0, length: 2 }];
     h.negative = vec![1.0, 4.0];
     assert_eq!(
         h.to_string(),
@@ -66,10 +47,7 @@ fn the_finer_histogram_gives_way_when_two_are_added() {
     let mut coarse = histogram(0, &[(1, 1.0)]);
     let fine = histogram(1, &[(1, 2.0), (2, 3.0), (3, 4.0)]);
     assert_eq!(coarse.add(&fine), Ok(Combined::default()));
-    assert_eq!(
-        (coarse.schema, coarse.positive.clone()),
-        (0, vec![6.0, 4.0])
-    );
+    assert_eq!((coarse.schema, coarse.positive.clone()), (0, vec![6.0, 4.0]));
     let mut fine = fine;
     fine.subtract(&histogram(0, &[(1, 1.0)])).unwrap();
     assert_eq!((fine.schema, fine.positive), (0, vec![4.0, 4.0]));
@@ -80,8 +58,7 @@ fn a_zero_bucket_widens_to_the_bound_of_a_populated_bucket() {
     let mut wide = histogram(0, &[(3, 1.0)]);
     wide.zero_threshold = 1.5;
     wide.zero_count = 5.0;
-    wide.add(&histogram(0, &[(0, 1.0), (1, 2.0), (2, 4.0)]))
-        .unwrap();
+    wide.add(&histogram(0, &[(0, 1.0), (1, 2.0), (2, 4.0)])).unwrap();
     // Threshold 1.5 cuts the bucket (1, 2], so that bucket is absorbed as a whole.
     assert_eq!((wide.zero_threshold, wide.zero_count), (2.0, 8.0));
     assert_eq!(wide.positive, [4.0, 1.0]);
@@ -92,10 +69,7 @@ fn custom_bounds_are_reduced_to_the_common_ones() {
     let custom = |bounds: &[f64], counts: &[f64]| NativeHistogram {
         schema: CUSTOM_BUCKETS_SCHEMA,
         custom_bounds: bounds.to_vec(),
-        positive_spans: vec![Span {
-            offset: 0,
-            length: counts.len() as u32,
-        }],
+        positive_spans: vec![Span { offset: 0, length: counts.len() as u32 }],
         positive: counts.to_vec(),
         count: counts.iter().sum(),
         ..Default::default()
@@ -112,33 +86,16 @@ fn custom_bounds_are_reduced_to_the_common_ones() {
 
 #[test]
 fn conflicting_reset_hints_are_told() {
-    let hinted = |reset_hint| NativeHistogram {
-        reset_hint,
-        ..Default::default()
-    };
+    let hinted = |reset_hint| NativeHistogram { reset_hint, ..Default::default() };
     for (a, b, hint, conflict) in [
         (ResetHint::Reset, ResetHint::Reset, ResetHint::Reset, false),
-        (
-            ResetHint::Reset,
-            ResetHint::NotReset,
-            ResetHint::Unknown,
-            true,
-        ),
+        (ResetHint::Reset, ResetHint::NotReset, ResetHint::Unknown, true),
         (ResetHint::Gauge, ResetHint::Reset, ResetHint::Gauge, false),
-        (
-            ResetHint::NotReset,
-            ResetHint::Unknown,
-            ResetHint::Unknown,
-            false,
-        ),
+        (ResetHint::NotReset, ResetHint::Unknown, ResetHint::Unknown, false),
     ] {
         let mut sum = hinted(a);
         let combined = sum.add(&hinted(b)).unwrap();
-        assert_eq!(
-            (sum.reset_hint, combined.reset_conflict),
-            (hint, conflict),
-            "{a:?} {b:?}"
-        );
+        assert_eq!((sum.reset_hint, combined.reset_conflict), (hint, conflict), "{a:?} {b:?}");
     }
 }
 
@@ -148,11 +105,7 @@ fn a_reset_is_seen_in_any_count() {
     for (name, after, is_reset) in [
         ("same", before.clone(), false),
         ("more", histogram(1, &[(1, 2.0), (2, 5.0), (3, 2.0)]), false),
-        (
-            "a bucket lost some",
-            histogram(1, &[(1, 1.0), (3, 9.0)]),
-            true,
-        ),
+        ("a bucket lost some", histogram(1, &[(1, 1.0), (3, 9.0)]), true),
         ("a bucket vanished", histogram(1, &[(3, 9.0)]), true),
         ("fewer in all", histogram(1, &[(1, 1.0)]), true),
         ("coarser", histogram(0, &[(1, 2.0), (2, 1.0)]), false),
@@ -173,6 +126,26 @@ fn a_compensated_sum_keeps_what_large_numbers_hide() {
     }
     let sum = sum.finish();
     assert_eq!((sum.count, sum.positive[0]), (2.0, 2.0));
+}
+
+#[test]
+fn a_compensated_sum_is_the_sum_whatever_the_layouts() {
+    let mut coarse = histogram(0, &[(0, 1.0), (1, 0.0), (2, 3.0), (5, 2.0)]);
+    coarse.zero_threshold = 0.25;
+    let mut wide = histogram(2, &[(-3, 2.0), (6, 4.0), (9, 1.0)]);
+    wide.zero_threshold = 0.5;
+    wide.zero_count = 3.0;
+    let parts = [histogram(1, &[(3, 7.0), (4, 1.0)]), coarse, wide, histogram(0, &[(7, 5.0)])];
+    let mut plain = parts[0].clone();
+    let mut sum = CompensatedSum::new(parts[0].clone());
+    for part in &parts[1..] {
+        plain.add(part).unwrap();
+        sum.add(part).unwrap();
+    }
+    let mut sum = sum.finish();
+    sum.compact();
+    plain.compact();
+    assert_eq!(sum, plain);
 }
 
 #[test]

@@ -31,15 +31,7 @@ impl NativeHistogram {
             } else {
                 outcome.has_positive = true;
             }
-            *count = outcome.keep(
-                bucket,
-                value,
-                keep,
-                Side {
-                    is_custom,
-                    is_positive: true,
-                },
-            );
+            *count = outcome.keep(bucket, value, keep, Side { is_custom, is_positive: true });
         }
         let negative: Vec<Bucket> = self.negative_buckets().collect();
         for (bucket, count) in negative.into_iter().zip(&mut self.negative) {
@@ -47,15 +39,7 @@ impl NativeHistogram {
                 continue;
             }
             outcome.has_negative = true;
-            *count = outcome.keep(
-                bucket,
-                value,
-                keep,
-                Side {
-                    is_custom,
-                    is_positive: false,
-                },
-            );
+            *count = outcome.keep(bucket, value, keep, Side { is_custom, is_positive: false });
         }
         if self.zero_count > 0.0 {
             let below = count_below(self.zero_bucket(), value, true, true);
@@ -102,11 +86,7 @@ impl Trimmed {
             self.count += kept;
             return kept;
         }
-        let middle = if side.is_custom {
-            middle
-        } else {
-            (bucket.lower * bucket.upper).sqrt()
-        };
+        let middle = if side.is_custom { middle } else { (bucket.lower * bucket.upper).sqrt() };
         self.removed_sum += bucket.count * middle;
         0.0
     }
@@ -147,10 +127,9 @@ fn cut_infinite(bucket: Bucket, value: f64, keep: Keep) -> (f64, f64) {
         let begins_at_zero = value >= 0.0 && bucket.upper > value && bucket.upper.is_finite();
         return match keep {
             Keep::Below if value >= bucket.upper => (bucket.count, 0.0),
-            Keep::Below if begins_at_zero => (
-                bucket.count * value / bucket.upper,
-                f64::midpoint(value, bucket.upper),
-            ),
+            Keep::Below if begins_at_zero => {
+                (bucket.count * value / bucket.upper, f64::midpoint(value, bucket.upper))
+            }
             Keep::Above if value <= bucket.lower => (bucket.count, 0.0),
             Keep::Above if begins_at_zero => {
                 (bucket.count * (1.0 - value / bucket.upper), value / 2.0)

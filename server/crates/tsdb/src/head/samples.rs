@@ -16,10 +16,8 @@ use crate::{
 
 /// A full open chunk has this many samples,
 const OPEN_SAMPLES: u32 = 120;
-/// or this many bytes, so that with one more token it still fits 128,
-const OPEN_BYTES: usize = 119;
-/// but not fewer samples than this: each closed chunk repeats a header.
-const OPEN_SAMPLES_AT_LEAST: u32 = 32;
+/// or this many bytes.
+const OPEN_BYTES: usize = 240;
 
 /// Samples in order of time.
 #[derive(Debug, Clone, Default)]
@@ -49,9 +47,8 @@ impl Samples {
             (&self.open, value),
             (Open::Floats(_), Value::Histogram(_)) | (Open::Histograms(_), Value::Float(_))
         );
-        let is_long =
-            self.open.len_bytes() >= OPEN_BYTES && self.times.count >= OPEN_SAMPLES_AT_LEAST;
-        if is_other_kind || is_long || self.times.count >= OPEN_SAMPLES {
+        let is_full = self.times.count >= OPEN_SAMPLES || self.open.len_bytes() >= OPEN_BYTES;
+        if is_other_kind || is_full {
             self.close();
         }
         self.times.push(self.max_time, timestamp);

@@ -164,11 +164,11 @@ impl Tsdb {
 
     fn drain_waiting(&self) -> Result<(), MaintainError> {
         let mut writer = self.writer();
-        if writer.drain(&*self.engine, &self.counters) {
-            Ok(())
-        } else {
-            Err(MaintainError::Waiting(writer.backlog().0))
-        }
+        let is_drained = writer.drain(&*self.engine, &self.counters);
+        let waiting = writer.waiting();
+        let frames = waiting.frames;
+        *self.waiting() = waiting;
+        if is_drained { Ok(()) } else { Err(MaintainError::Waiting(frames)) }
     }
 
     fn is_seal_due(&self, now: Timestamp) -> bool {

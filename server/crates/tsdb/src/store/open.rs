@@ -107,6 +107,7 @@ impl Tsdb {
         let store = Self {
             maintainer: Mutex::new(Maintainer::new(next_id, next_order, strays, damaged)),
             writer: Mutex::new(writer),
+            waiting: Mutex::default(),
             state: RwLock::new(state),
             cache: Mutex::new(PageCache::new(options.cache_bytes)),
             engine,

@@ -75,7 +75,7 @@ impl Tsdb {
     fn cut(&self, maintainer: &mut Maintainer) -> Result<Option<PendingSeal>, MaintainError> {
         let mut writer = self.writer();
         if !writer.is_healthy() {
-            return Err(MaintainError::Waiting(writer.backlog().0));
+            return Err(MaintainError::Waiting(writer.waiting().frames));
         }
         if writer.since().is_none() {
             return Ok(None);

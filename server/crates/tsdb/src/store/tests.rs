@@ -171,6 +171,23 @@ fn a_late_sample_wins_over_a_sealed_one_also_after_merging() {
 }
 
 #[test]
+fn a_block_newer_than_a_merge_still_counts_more() {
+    let engine = Arc::new(MemoryEngine::new());
+    let (store, _) = open(&engine, &Options { merge_blocks: 0, ..options() });
+    for value in [1.0, 2.0, 3.0, 4.0] {
+        assert!(flush(&store, 1_000, 1, value).is_durable);
+        store.seal().unwrap();
+    }
+    drop(store);
+    let (store, _) = open(&engine, &options());
+    assert_eq!(store.maintain(2_000).unwrap().merged_blocks, 3);
+    assert_eq!(contents(&store)[0].1.floats, [4.0]);
+    drop(store);
+    let (store, _) = open(&engine, &options());
+    assert_eq!(contents(&store)[0].1.floats, [4.0]);
+}
+
+#[test]
 fn a_forgotten_series_is_named_and_can_be_resolved_again() {
     let engine = Arc::new(MemoryEngine::new());
     let (store, _) = open(&engine, &options());

@@ -32,6 +32,30 @@ pub(super) struct Writer {
     error: String,
 }
 
+/// Flushes that the engine would not take.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Waiting {
+    /// The time of the oldest; `None` when there is none.
+    since: Option<Timestamp>,
+    error: String,
+    pub(super) frames: u64,
+    pub(super) bytes: u64,
+}
+
+impl Waiting {
+    pub(super) fn health(&self, dropped_samples: u64) -> Health {
+        match self.since {
+            None => Health::Healthy,
+            Some(since) => Health::Failing {
+                since,
+                error: self.error.clone(),
+                waiting_frames: self.frames,
+                dropped_samples,
+            },
+        }
+    }
+}
+
 impl Writer {
     /// A writer that goes on after the frame `seq`, in an epoch of its own. `since` is the time of the
     /// oldest flush that is not sealed.
@@ -53,20 +77,13 @@ impl Writer {
         self.waiting.is_empty()
     }
 
-    /// Frames and bytes that wait.
-    pub(super) fn backlog(&self) -> (u64, u64) {
-        (self.waiting.len() as u64, self.waiting_bytes as u64)
-    }
-
-    pub(super) fn health(&self, dropped_samples: u64) -> Health {
-        match self.waiting.front() {
-            None => Health::Healthy,
-            Some(first) => Health::Failing {
-                since: first.timestamp,
-                error: self.error.clone(),
-                waiting_frames: self.waiting.len() as u64,
-                dropped_samples,
-            },
+    /// What waits, for those who must not wait for this writer.
+    pub(super) fn waiting(&self) -> Waiting {
+        Waiting {
+            since: self.waiting.front().map(|frame| frame.timestamp),
+            error: if self.waiting.is_empty() { String::new() } else { self.error.clone() },
+            frames: self.waiting.len() as u64,
+            bytes: self.waiting_bytes as u64,
         }
     }
 

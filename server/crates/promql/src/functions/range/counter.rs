@@ -19,59 +19,80 @@ use crate::{
 
 pub(super) fn rates(job: &Job<'_>, function: RangeFunction, out: &mut Values) {
     let is_counter = function != RangeFunction::Delta;
-    let per_second = function == RangeFunction::Rate;
-    let resets = if is_counter { Resets::find(&job.column.floats) } else { Resets::default() };
+    let seconds = job.spec.range_ms as f64 / 1000.0;
+    let per = if function == RangeFunction::Rate { seconds } else { 1.0 };
+    let mut resets = if is_counter { Resets::find(&job.column.floats) } else { Resets::default() };
     let histogram_resets =
         if is_counter { histogram_resets(&job.column.histograms) } else { Vec::new() };
     for (step, window) in job.windows.iter().enumerate() {
         let ((f0, f1), (h0, h1)) = (window.floats, window.histograms);
         if f0 < f1 && h0 < h1 {
             job.note(&Note::MixedFloatsHistograms { metric: job.metric });
-            continue;
-        }
-        let seconds = job.spec.range_ms as f64 / 1000.0;
-        if f1 > f0 + 1 {
-            let floats = &job.column.floats;
-            let change = floats[f1 - 1] - floats[f0] + resets.lost(floats, f0, f1);
-            let zero_at =
-                (is_counter && change > 0.0 && floats[f0] >= 0.0).then(|| floats[f0] / change);
-            let factor = extrapolation(&job.column.float_times[f0..f1], window, zero_at);
-            out.floats[step] =
-                if per_second { change * (factor / seconds) } else { change * factor };
+        } else if f1 > f0 + 1 {
+            let floats = &job.column.floats[f0..f1];
+            let change =
+                floats[floats.len() - 1] - floats[0] + resets.lost(&job.column.floats, f0, f1);
+            let extrapolation = Extrapolation {
+                window,
+                times: &job.column.float_times[f0..f1],
+                first: is_counter.then_some(floats[0]),
+                change,
+            };
+            out.floats[step] = change * extrapolation.factor(per);
         } else if h1 > h0 + 1 {
             let Some(mut change) = histogram_change(job, window, is_counter, &histogram_resets)
             else {
                 continue;
             };
-            let first = job.column.histograms[h0].count;
-            let zero_at =
-                (is_counter && change.count > 0.0 && first >= 0.0).then(|| first / change.count);
-            let factor = extrapolation(&job.column.histogram_times[h0..h1], window, zero_at);
-            change.scale(if per_second { factor / seconds } else { factor });
+            let extrapolation = Extrapolation {
+                window,
+                times: &job.column.histogram_times[h0..h1],
+                first: is_counter.then_some(job.column.histograms[h0].count),
+                change: change.count,
+            };
+            change.scale(extrapolation.factor(per));
             out.set_histogram(step, Arc::new(change));
         }
     }
 }
 
-/// By what the change over the samples is multiplied. `zero_at` is how many times the sampled interval
-/// before the first sample the counter was zero.
-fn extrapolation(times: &[i64], window: &StepWindow, zero_at: Option<f64>) -> f64 {
-    let (first, last) = (times[0], times[times.len() - 1]);
-    let sampled = (last - first) as f64 / 1000.0;
-    let average = sampled / (times.len() - 1) as f64;
-    let threshold = average * 1.1;
-    let mut to_start = (first - window.start) as f64 / 1000.0;
-    if to_start >= threshold {
-        to_start = average / 2.0;
+/// What the change over the samples of a window depends on.
+struct Extrapolation<'a> {
+    window: &'a StepWindow,
+    times: &'a [i64],
+    /// The first value of a counter, which was zero at some time before.
+    first: Option<f64>,
+    change: f64,
+}
+
+impl Extrapolation<'_> {
+    /// By what the change is multiplied so that it holds for the whole window, divided by `per`.
+    ///
+    /// Lengths are in milliseconds, and comparisons are multiplied out, so that the usual window costs
+    /// a single division.
+    fn factor(&self, per: f64) -> f64 {
+        let (first, last) = (self.times[0], self.times[self.times.len() - 1]);
+        let sampled = (last - first) as f64;
+        let gaps = (self.times.len() - 1) as f64;
+        let is_far = |to_border: f64| to_border * gaps >= sampled * 1.1;
+        let half_gap = || sampled / gaps / 2.0;
+        let mut to_start = (first - self.window.start) as f64;
+        if is_far(to_start) {
+            to_start = half_gap();
+        }
+        if let Some(value) = self.first
+            && self.change > 0.0
+            && value >= 0.0
+            && sampled * value < to_start * self.change
+        {
+            to_start = sampled * (value / self.change);
+        }
+        let mut to_end = (self.window.end - last) as f64;
+        if is_far(to_end) {
+            to_end = half_gap();
+        }
+        (sampled + to_start + to_end) / (sampled * per)
     }
-    if let Some(zero_at) = zero_at {
-        to_start = to_start.min(sampled * zero_at);
-    }
-    let mut to_end = (window.end - last) as f64 / 1000.0;
-    if to_end >= threshold {
-        to_end = average / 2.0;
-    }
-    (sampled + to_start + to_end) / sampled
 }
 
 /// Where a counter of numbers went down, found once for all windows.
@@ -81,6 +102,9 @@ struct Resets {
     after: Vec<usize>,
     /// What the resets up to and including each one lost in all.
     lost: Vec<f64>,
+    /// The resets within the last window, as a range of `after`. Windows only move forward.
+    first: usize,
+    last: usize,
 }
 
 /// Fewer resets than this in a window are added one by one, as Prometheus does, so that the result is
@@ -102,18 +126,24 @@ impl Resets {
     }
 
     /// What the resets between the samples `low..high` lost.
-    fn lost(&self, values: &[f64], low: usize, high: usize) -> f64 {
-        if self.after.is_empty() {
+    fn lost(&mut self, values: &[f64], low: usize, high: usize) -> f64 {
+        while self.after.get(self.first).is_some_and(|i| *i <= low) {
+            self.first += 1;
+        }
+        self.last = self.last.max(self.first);
+        while self.after.get(self.last).is_some_and(|i| *i < high) {
+            self.last += 1;
+        }
+        if self.first == self.last {
             return 0.0;
         }
-        let first = self.after.partition_point(|i| *i <= low);
-        let last = self.after.partition_point(|i| *i < high);
         let can_subtract = self.lost.last().is_some_and(|total| total.is_finite());
-        if last - first < FEW || !can_subtract {
-            return self.after[first..last].iter().fold(0.0, |sum, i| sum + values[i - 1]);
+        if self.last - self.first < FEW || !can_subtract {
+            let inside = &self.after[self.first..self.last];
+            return inside.iter().fold(0.0, |sum, i| sum + values[i - 1]);
         }
-        let before = first.checked_sub(1).map_or(0.0, |i| self.lost[i]);
-        self.lost[last - 1] - before
+        let before = self.first.checked_sub(1).map_or(0.0, |i| self.lost[i]);
+        self.lost[self.last - 1] - before
     }
 }
 

@@ -11,6 +11,14 @@ pub(super) fn extremes(job: &Job<'_>, function: RangeFunction, out: &mut Values)
     let greatest = matches!(function, F::MaxOverTime | F::TsOfMaxOverTime);
     let gives_time = matches!(function, F::TsOfMaxOverTime | F::TsOfMinOverTime);
     let (values, times) = (&job.column.floats, &job.column.float_times);
+    if job.windows.len() == 1 && !gives_time {
+        job.each_float_window(out, &mut |_, window| {
+            job.floats(window).iter().copied().fold(f64::NAN, |kept, value| {
+                if greatest { kept.max(value) } else { kept.min(value) }
+            })
+        });
+        return;
+    }
     let mut queue: VecDeque<usize> = VecDeque::new();
     let mut entered = 0;
     job.each_float_window(out, &mut |_, window| {

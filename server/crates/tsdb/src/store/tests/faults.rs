@@ -99,11 +99,47 @@ fn a_seal_that_fails_at_any_step_loses_and_doubles_nothing() {
             drop(store);
             let (store, _) = open(&engine, &options());
             assert_eq!(contents(&store), expected, "{verb:?} {moment:?} {restarts}");
-            let mut with_pages = engine.blocks_with_pages().unwrap();
-            with_pages.retain(|id| !engine.block_ids().contains(id));
             store.maintain(300_000).unwrap();
             assert_eq!(engine.blocks_with_pages().unwrap(), engine.block_ids());
         }
+    }
+}
+
+#[test]
+fn a_merge_that_fails_at_any_step_loses_and_doubles_nothing() {
+    let steps = [
+        (Verb::Pages, FaultMoment::Before),
+        (Verb::StagePages, FaultMoment::Before),
+        (Verb::StagePages, FaultMoment::After),
+        (Verb::ChangeBlocks, FaultMoment::Before),
+        (Verb::ChangeBlocks, FaultMoment::After),
+    ];
+    for (verb, moment) in steps {
+        let engine = Arc::new(MemoryEngine::new());
+        let (store, _) = open(&engine, &options());
+        for tick in 0..3 {
+            assert!(flush(&store, tick * 1_000, 3, tick as f64).is_durable);
+            store.seal().unwrap();
+        }
+        let expected = contents(&store);
+        engine.inject(fault(verb, moment, 1));
+        store.maintain(10_000).unwrap_err();
+        // The next attempt fails too, and a crash follows.
+        engine.inject(fault(Verb::StagePages, FaultMoment::Before, 1));
+        drop(store.maintain(10_000));
+        engine.heal();
+        let (reopened, report) = open(&engine, &options());
+        assert_eq!(report.damaged_blocks, []);
+        assert_eq!(contents(&reopened), expected, "{verb:?} {moment:?}");
+        drop(reopened);
+        // Without the crash.
+        for _ in 0..3 {
+            store.maintain(10_000).unwrap();
+        }
+        assert_eq!(contents(&store), expected, "{verb:?} {moment:?}");
+        assert_eq!(engine.block_ids().len(), 1, "{verb:?} {moment:?}");
+        assert_eq!(engine.blocks_with_pages().unwrap(), engine.block_ids());
+        assert_eq!(store.stats().damaged_pages, 0);
     }
 }
 

@@ -198,12 +198,15 @@ fn run(steps: Vec<Step>) {
         check(&store, &model, now - 55, now - 5);
     }
     engine.heal();
-    store.maintain(now + 1_000).unwrap();
-    store.maintain(now + 1_000).unwrap();
+    // Seal, merge, merge once more, and clear what that left.
+    for _ in 0..4 {
+        store.maintain(now + 1_000).unwrap();
+    }
     check(&store, &model, Timestamp::MIN, Timestamp::MAX);
     let (store, _) = open(&engine, &options);
     check(&store, &model, Timestamp::MIN, Timestamp::MAX);
     assert_eq!(engine.frame_seqs(), [0; 0]);
+    assert_eq!(engine.blocks_with_pages().unwrap(), engine.block_ids(), "nothing is left over");
 }
 
 proptest! {
