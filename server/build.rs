@@ -62,17 +62,19 @@ fn assets(dist: &Path) -> io::Result<String> {
     let mut code = String::from("&[\n");
     for (address, file) in addressed {
         let copy = |extension: &str| {
-            let copy = PathBuf::from(format!("{}.{extension}", file.display()));
-            if copy.exists() {
+            let copy = format!("{}.{extension}", file.display());
+            if Path::new(&copy).exists() {
                 format!("Some(include_bytes!({copy:?}))")
             } else {
                 "None".to_owned()
             }
         };
+        // As a Rust string literal.
+        let plain = file.display().to_string();
         let _ = writeln!(
             code,
             "    Asset {{ path: {address:?}, content_type: {:?}, etag: {:?}, is_immutable: {}, \
-             plain: include_bytes!({file:?}), gzip: {}, brotli: {} }},",
+             plain: include_bytes!({plain:?}), gzip: {}, brotli: {} }},",
             content_type(&address),
             etag(&fs::read(&file)?),
             address.starts_with("/assets/"),

@@ -153,6 +153,7 @@ impl Alerting {
             storage: &**self.queries.store(),
             context: promql::Context { is_late: Some(&is_late), ..promql::Context::default() },
         };
+        let query = Timed { query: &query, elapsed: &|| started.elapsed() };
         let mut state = self.lock();
         let evaluations = state.rules.evaluate_due(timestamp, &query, sink, &self.expander);
         let mut changes = Changes::default();

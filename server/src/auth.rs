@@ -20,7 +20,7 @@ use sha2::{Digest, Sha256};
 use crate::query::blocking;
 
 /// How long a session lasts without signing in again.
-pub(crate) const SESSION_LENGTH: Duration = Duration::from_secs(30 * 86_400);
+pub(crate) const SESSION_LENGTH: Duration = Duration::from_hours(30 * 24);
 /// The shortest password that is accepted.
 pub(crate) const MIN_PASSWORD_CHARS: usize = 8;
 /// Where the hash of the setup secret is kept.
@@ -230,7 +230,9 @@ fn hash_secret(secret: &str) -> [u8; 32] {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    digits.map(|digit| char::from(DIGITS[usize::from(digit)])).collect()
 }
 
 #[cfg(test)]

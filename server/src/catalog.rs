@@ -18,11 +18,12 @@ pub(crate) fn health<'a>(alerts: impl Iterator<Item = &'a AlertSummary>) -> Heal
 
 fn alert_health(alert: &AlertSummary) -> Health {
     match alert.state {
-        AlertState::Resolved => Health::Ok,
+        // Nothing is known to be wrong before the hold duration is over.
+        AlertState::Pending | AlertState::Resolved => Health::Ok,
         AlertState::Firing | AlertState::Recovering if is_urgent(&alert.severity) => {
             Health::Critical
         }
-        _ => Health::Warning,
+        AlertState::Firing | AlertState::Recovering => Health::Warning,
     }
 }
 

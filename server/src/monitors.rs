@@ -9,7 +9,7 @@ use std::{
 };
 
 use api_types::{LiveEvent, MonitorPage, MonitorRow};
-use db::Meta;
+use db::{Meta, meta::monitors::LedgerCommit};
 use jiff::tz::TimeZone;
 use model::Timestamp;
 use tokio::{
@@ -42,6 +42,8 @@ pub(crate) struct Monitors {
     meta: Meta,
     live: broadcast::Sender<LiveEvent>,
     outside: Arc<Outside>,
+    /// Held over a commit, so that rows are written in the order in which they were decided.
+    committing: tokio::sync::Mutex<()>,
     commit_errors: AtomicU64,
 }
 
@@ -72,6 +74,7 @@ impl Monitors {
             meta,
             live,
             outside,
+            committing: tokio::sync::Mutex::default(),
             commit_errors: AtomicU64::new(0),
         })
     }
@@ -171,7 +174,7 @@ impl Monitors {
         runtime.block_on(self.settle(changes));
     }
 
-    /// Commits changes and tells about them. What cannot be stored waits for the next commit.
+    /// Tells about changes and commits them. What cannot be stored waits for the next commit.
     async fn settle(&self, changes: Changes) {
         for transition in &changes.transitions {
             tracing::info!(
@@ -182,24 +185,18 @@ impl Monitors {
             // Without a listener there is nobody to tell.
             drop(self.live.send(transition.event()));
         }
-        let commit = {
-            let mut inner = self.lock();
-            let mut all = std::mem::take(&mut inner.unwritten);
-            all.merge(changes);
-            all
-        };
-        if commit.is_empty() {
+        self.lock().unwritten.merge(changes);
+        let _order = self.committing.lock().await;
+        let waiting = std::mem::take(&mut self.lock().unwritten);
+        if waiting.commit == LedgerCommit::default() {
             return;
         }
-        if let Err(error) = self.meta.commit_ledger(&commit.commit).await {
+        if let Err(error) = self.meta.commit_ledger(&waiting.commit).await {
             self.commit_errors.fetch_add(1, Ordering::Relaxed);
             tracing::error!(error = %chain(&error), "the uptime ledger could not be stored, trying again");
             let mut inner = self.lock();
-            let mut waiting = commit;
-            waiting.transitions.clear();
-            let later = std::mem::take(&mut inner.unwritten);
-            waiting.merge(later);
-            inner.unwritten = waiting;
+            let later = std::mem::replace(&mut inner.unwritten, waiting);
+            inner.unwritten.merge(later);
         }
     }
 }

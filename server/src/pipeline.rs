@@ -191,21 +191,34 @@ fn next_tick(last: Timestamp, interval_ms: i64) -> Timestamp {
     last - last.rem_euclid(interval_ms) + interval_ms
 }
 
-/// The newest sample of a series.
+/// The newest sample of a series that is no staleness marker.
 pub(crate) fn latest(
     store: &Tsdb,
     labels: &model::Labels,
     start: Timestamp,
     end: Timestamp,
 ) -> Option<Sample> {
-    use model::{Matcher, Storage, storage::Select};
+    use model::{Column, Matcher, Storage, storage::Select};
     let matchers: Vec<Matcher> =
         labels.iter().map(|(name, value)| Matcher::equal(name, value)).collect();
     let request = Select { matchers: &matchers, start, end, max_series: usize::MAX };
     let found = store.select(&request).ok()?;
     // The matchers hold for series with more labels too.
     let index = found.labels().iter().position(|found| found == labels)?;
-    found.latest(index).ok()?
+    let newest = found.latest(index).ok()??;
+    if !newest.value.is_stale() {
+        return Some(newest);
+    }
+    // A series that ended: its last real value is behind the marker.
+    let mut column = Column::default();
+    found.read(index, &mut column).ok()?;
+    while let Some(sample) = column.last() {
+        if !sample.value.is_stale() {
+            return Some(sample);
+        }
+        column.pop();
+    }
+    None
 }
 
 #[cfg(test)]

@@ -42,7 +42,7 @@ definitions! {
     TRUNCATED = "bellwether_ingest_truncated_datagrams_total", Counter, true,
         "Datagrams cut at the end of the buffer; their last line was not used.";
     KERNEL_DROPS = "bellwether_ingest_kernel_dropped_datagrams_total", Counter, true,
-        "Datagrams the kernel dropped because a socket buffer was full; raise net.core.rmem_max.";
+        "Datagrams the kernel dropped because a socket buffer was full; raise `net.core.rmem_max`.";
     READ_ERRORS = "bellwether_ingest_read_errors_total", Counter, true, "Reads from a socket that failed.";
     SELF_FAILED = "bellwether_ingest_self_send_errors_total", Counter, true,
         "Datagrams about ourselves that could not be sent.";

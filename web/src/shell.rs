@@ -248,7 +248,9 @@ fn focus_search(event: ev::KeyboardEvent) {
     if event.key() != "/" || is_typing || event.ctrl_key() || event.meta_key() || event.alt_key() {
         return;
     }
-    let field = document().query_selector("[data-search]").ok().flatten();
+    // The last one is the most specific: on Explore the list below the query.
+    let fields = document().query_selector_all("[data-search]").ok();
+    let field = fields.and_then(|fields| fields.item(fields.length().checked_sub(1)?));
     if let Some(field) = field.and_then(|field| field.dyn_into::<web_sys::HtmlElement>().ok()) {
         event.prevent_default();
         // An element that is shown takes the focus.

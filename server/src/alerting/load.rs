@@ -2,10 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use notify::Config as Receivers;
+use notify::{Config as Receivers, config::SmtpDefaults, secret::Secret};
 use rules::GroupSpec;
 
-use crate::config::Config;
+use crate::config::{Config, smtp::Smtp};
 
 /// Everything that was read, or every error that was found.
 pub(crate) type Loaded<T> = Result<T, Vec<String>>;
@@ -31,8 +31,26 @@ pub(crate) fn receivers(config: &Config) -> Loaded<Receivers> {
     };
     let mut errors = Vec::new();
     let Some(text) = read(path, &mut errors) else { return Err(errors) };
-    Receivers::parse(&text, path)
+    let smtp = smtp_defaults(&config.smtp, &mut errors);
+    if !errors.is_empty() {
+        return Err(errors);
+    }
+    Receivers::parse_with(&text, path, &smtp)
         .map_err(|errors| errors.0.iter().map(ToString::to_string).collect())
+}
+
+/// `[smtp]` of the configuration, for mail receivers that name no server.
+fn smtp_defaults(smtp: &Smtp, errors: &mut Vec<String>) -> SmtpDefaults {
+    let password_file = smtp.password_file.as_deref().and_then(|path| read(path, errors));
+    let password = smtp.password.as_deref().or(password_file.as_deref().map(str::trim_end));
+    SmtpDefaults {
+        from: smtp.from.clone(),
+        smarthost: smtp.server(),
+        user: smtp.username.clone(),
+        password: password.map(Secret::new),
+        require_tls: Some(smtp.require_tls),
+        ..SmtpDefaults::default()
+    }
 }
 
 /// Reads a file or notes why not.

@@ -101,8 +101,11 @@ impl OutboxStore for SqlOutbox {
     fn stats(&self) -> StoreFuture<'_, OutboxStats> {
         Box::pin(async move {
             let counts = self.0.outbox_counts().await.map_err(failed)?;
-            let oldest_waiting = self.0.outbox_next_due().await.map_err(failed)?;
-            Ok(OutboxStats { waiting: counts.pending, dead: counts.dead, oldest_waiting })
+            Ok(OutboxStats {
+                waiting: counts.pending,
+                dead: counts.dead,
+                oldest_waiting: counts.oldest_pending,
+            })
         })
     }
 }

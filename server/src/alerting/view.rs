@@ -14,6 +14,7 @@ pub(crate) struct RuleView {
     pub(crate) health: Health,
     pub(crate) last_error: Option<String>,
     pub(crate) last_evaluation: Option<Timestamp>,
+    pub(crate) last_duration: Duration,
 }
 
 /// How a group fares; its rules are in the order of its specification.
@@ -59,9 +60,9 @@ impl View {
     /// Rules whose last evaluation failed, with their specification.
     pub(crate) fn failing(&self) -> impl Iterator<Item = (&GroupSpec, &Rule, &str)> {
         self.specs.iter().zip(&self.groups).flat_map(|(spec, group)| {
-            spec.rules.iter().zip(&group.rules).filter_map(move |(rule, view)| {
-                (view.health == Health::Err)
-                    .then(|| (spec, rule, view.last_error.as_deref().unwrap_or_default()))
+            let rules = spec.rules.iter().zip(&group.rules);
+            rules.filter(|(_, view)| view.health == Health::Err).map(move |(rule, view)| {
+                (spec, rule, view.last_error.as_deref().unwrap_or_default())
             })
         })
     }
@@ -91,6 +92,7 @@ fn group_view(group: &Group) -> GroupView {
                 health: state.health,
                 last_error: state.last_error.as_ref().map(ToString::to_string),
                 last_evaluation: state.last_evaluation,
+                last_duration: state.last_duration,
             })
             .collect(),
         missed: group.schedule().missed(),

@@ -6,7 +6,10 @@ use ingest::SeriesKind;
 use rules::State;
 
 use super::App;
-use crate::telemetry::{self as t, Readings};
+use crate::{
+    self_statsd::SelfStatsd,
+    telemetry::{self as t, Readings},
+};
 
 impl App {
     /// All own metrics at this moment.
@@ -46,7 +49,7 @@ impl App {
         readings.add(t::TRUNCATED, total.truncated);
         readings.add(t::KERNEL_DROPS, self.listeners.iter().map(|l| l.kernel_drops()).sum::<u64>());
         readings.add(t::READ_ERRORS, self.listeners.iter().map(|l| l.read_errors()).sum::<u64>());
-        readings.add(t::SELF_FAILED, self.self_statsd.as_ref().map_or(0, |s| s.failed()));
+        readings.add(t::SELF_FAILED, self.self_statsd.as_ref().map_or(0, SelfStatsd::failed));
         readings.add(t::OUTSIDE_DROPPED, self.outside.dropped());
         let report = self.pipeline.report();
         for (kind, live) in SeriesKind::ALL.into_iter().zip(report.live) {

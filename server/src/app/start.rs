@@ -59,7 +59,7 @@ const MAINTENANCE_INTERVAL: Duration = Duration::from_secs(15);
 const MEASURE_INTERVAL: Duration = Duration::from_secs(5);
 /// How long resolved alerts and sent notifications are kept as history.
 const HISTORY_MS: i64 = 90 * 86_400_000;
-const FORGET_INTERVAL: Duration = Duration::from_secs(3_600);
+const FORGET_INTERVAL: Duration = Duration::from_hours(1);
 
 /// The process while it runs.
 #[derive(Debug)]

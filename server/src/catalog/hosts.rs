@@ -329,10 +329,13 @@ fn graded(value: f64, warning: f64, critical: f64) -> Health {
     }
 }
 
+/// Id, title, unit, and the queries with their legends.
+type PanelRow = (&'static str, &'static str, Unit, Vec<(String, &'static str)>);
+
 fn panels(selector: &str) -> Vec<Panel> {
     let gauge = |metric: &str| format!("{metric}{selector}");
     let rate = |metric: &str| format!("rate({metric}{selector}[1m])");
-    let rows: [(&str, &str, Unit, Vec<(String, &str)>); 9] = [
+    let rows: [PanelRow; 9] = [
         (
             "cpu",
             "CPU utilization",

@@ -127,7 +127,7 @@ pub(super) fn user(command: UserCommand) -> anyhow::Result<ExitCode> {
                 auth::change_password(&meta, &name, &read_password()?).await?;
             }
             UserCommand::Remove { name, place } => {
-                place.open().await?.remove_account(&name).await?
+                place.open().await?.remove_account(&name).await?;
             }
         }
         Ok(ExitCode::SUCCESS)

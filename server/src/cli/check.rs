@@ -69,7 +69,7 @@ fn check_file(path: &Path, tally: &mut Tally) {
     let text = match std::fs::read_to_string(path) {
         Ok(text) => text,
         Err(error) => {
-            return note(tally, vec![format!("{}: cannot be read: {error}", path.display())]);
+            return note(tally, &[format!("{}: cannot be read: {error}", path.display())]);
         }
     };
     let Some(kind) = kind_of(path, &text) else { return };
@@ -93,7 +93,7 @@ fn check_file(path: &Path, tally: &mut Tally) {
             .err()
             .map(|(line, message)| vec![format!("{}:{line}:1: {message}", path.display())]),
     };
-    note(tally, errors.unwrap_or_default());
+    note(tally, &errors.unwrap_or_default());
 }
 
 fn check_rules(path: &Path, text: &str, tally: &mut Tally) -> Option<Vec<String>> {
@@ -109,9 +109,11 @@ fn check_rules(path: &Path, text: &str, tally: &mut Tally) -> Option<Vec<String>
     }
 }
 
-fn note(tally: &mut Tally, errors: Vec<String>) {
+fn note(tally: &mut Tally, errors: &[String]) {
     tally.errors += errors.len();
-    errors.iter().for_each(|error| fail(error));
+    for error in errors {
+        fail(error);
+    }
 }
 
 fn kind_of(path: &Path, text: &str) -> Option<Kind> {

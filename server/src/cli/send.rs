@@ -4,7 +4,7 @@ use std::{net::UdpSocket, process::ExitCode};
 
 use anyhow::Context as _;
 use clap::Args;
-use ingest::line::{self, Line};
+use ingest::{Arrival, Shard, ShardOptions};
 
 #[derive(Debug, Args)]
 pub(super) struct SendArgs {
@@ -31,14 +31,13 @@ pub(super) fn run(args: &SendArgs) -> anyhow::Result<ExitCode> {
 
 /// A listener drops a bad line without an answer, so it is refused here.
 fn check(text: &str) -> anyhow::Result<()> {
-    let reason = match line::read(text.as_bytes()) {
-        Line::Metric(samples) => samples.filter_map(Result::err).next(),
-        Line::Event(event) => line::Event::parse(event).err(),
-        Line::ServiceCheck(check) => line::ServiceCheck::parse(check).err(),
-    };
-    match reason {
+    let mut shard = Shard::new(ShardOptions::default());
+    shard.accept(text.as_bytes(), Arrival::default(), &mut |_| {});
+    let window = shard.take_window();
+    let refused = window.tallies.iter().flat_map(|(_, tally)| tally.rejected.iter()).next();
+    match refused {
         None => Ok(()),
-        Some(reason) => anyhow::bail!(
+        Some((reason, _)) => anyhow::bail!(
             "`{text}` is not a StatsD line ({}); expected NAME:VALUE|TYPE, such as orders.created:1|c",
             reason.as_str()
         ),

@@ -49,9 +49,15 @@ impl std::fmt::Debug for Smtp {
 }
 
 impl Smtp {
+    /// Host and port, when both are there.
+    pub(crate) fn server(&self) -> Option<(String, u16)> {
+        let (host, port) = self.smarthost.as_ref()?.rsplit_once(':')?;
+        Some((host.to_owned(), port.parse().ok()?)).filter(|(host, _)| !host.is_empty())
+    }
+
     pub(super) fn validate(&self, problems: &mut Problems) {
-        if self.smarthost.as_ref().is_some_and(|host| !host.contains(':')) {
-            problems.add("smtp.smarthost", "needs a port, such as mail.example.com:587");
+        if self.smarthost.is_some() && self.server().is_none() {
+            problems.add("smtp.smarthost", "needs a host and a port, such as mail.example.com:587");
         }
         if self.password.is_some() && self.password_file.is_some() {
             problems.add("smtp.password", "is set together with smtp.password_file; keep one");

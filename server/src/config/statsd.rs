@@ -10,7 +10,7 @@ use super::{
 };
 
 const MIN_FLUSH_INTERVAL: Duration = Duration::from_secs(1);
-const MAX_FLUSH_INTERVAL: Duration = Duration::from_secs(300);
+const MAX_FLUSH_INTERVAL: Duration = Duration::from_mins(5);
 
 /// What a gauge with a minus sign means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]

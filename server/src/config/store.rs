@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::{Problems, value::Span};
 
-const MIN_RETENTION: Duration = Duration::from_secs(3600);
+const MIN_RETENTION: Duration = Duration::from_hours(1);
 
 /// `[store]`.
 #[derive(Debug, Clone, Deserialize)]

@@ -61,15 +61,12 @@ pub(super) async fn detail(
 ) -> Result<Json<AlertDetail>, HttpError> {
     let view = app.alerting.view();
     let live = view.instances.iter().find(|instance| instance.episode.to_string() == id);
-    let (instance, summary) = match live {
-        Some(instance) => {
-            (instance.clone(), alerts::summary(instance, view.facts.get(instance.rule_uid)))
-        }
-        None => {
-            let row = app.meta.instance(&id).await?;
-            let row = row.ok_or_else(|| HttpError::not_found("alert", &id))?;
-            stored(&view, &row.body)?
-        }
+    let (instance, summary) = if let Some(instance) = live {
+        (instance.clone(), alerts::summary(instance, view.facts.get(instance.rule_uid)))
+    } else {
+        let row = app.meta.instance(&id).await?;
+        let row = row.ok_or_else(|| HttpError::not_found("alert", &id))?;
+        stored(&view, &row.body)?
     };
     let facts = view.facts.get(instance.rule_uid);
     let transitions = app.meta.transitions(&id).await?;

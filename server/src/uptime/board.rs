@@ -101,11 +101,6 @@ impl Changes {
         mine.states.extend(commit.states);
         self.transitions.extend(transitions);
     }
-
-    /// Whether there is nothing to store or tell.
-    pub(crate) fn is_empty(&self) -> bool {
-        *self == Self::default()
-    }
 }
 
 impl Board {

@@ -29,10 +29,10 @@ pub(crate) fn AlertTable(
                     <tr>
                         <th scope="col" class="col-state">"State"</th>
                         <th scope="col">"Alert"</th>
-                        <th scope="col" class="col-target">"Target"</th>
-                        <th scope="col" class="is-number">"Value"</th>
+                        <th scope="col" class="col-target col-minor">"Target"</th>
+                        <th scope="col" class="is-number col-minor">"Value"</th>
                         <th scope="col" class="is-number">"Since"</th>
-                        <th scope="col" class="col-owner">"Owner"</th>
+                        <th scope="col" class="col-owner col-minor">"Owner"</th>
                     </tr>
                 </thead>
                 <tbody data-testid="alerts">{rows}</tbody>
@@ -54,10 +54,10 @@ fn row(alert: &AlertSummary) -> impl IntoView + use<> {
                 <a href=move || range.link(&path)>{alert.name.clone()}</a>
                 <span class="cell-note">{alert.summary.clone()}</span>
             </td>
-            <td class="col-target">{alert.target.clone()}</td>
-            <td class="is-number" title=exact>{value}</td>
+            <td class="col-target col-minor">{alert.target.clone()}</td>
+            <td class="is-number col-minor" title=exact>{value}</td>
             <td class="is-number" title=at>{age}</td>
-            <td class="col-owner">{alert.owner.clone()}</td>
+            <td class="col-owner col-minor">{alert.owner.clone()}</td>
         </tr>
     }
 }

@@ -16,7 +16,7 @@ pub(crate) fn Blocks(
         .into_iter()
         .map(|block| match block {
             Block::Html { html } => {
-                let html = demoted(&html, &title);
+                let html = prepared(&html, &title);
                 view! { <div class="prose" inner_html=html></div> }.into_any()
             }
             Block::Panel { panel } => view! { <PanelCard panel/> }.into_any(),
@@ -25,10 +25,12 @@ pub(crate) fn Blocks(
     view! { <div class="runbook-blocks">{parts}</div> }
 }
 
+/// Fits the server's markup into a page.
+///
 /// A page has one heading of the first level, its title: the same one at the start of a text is left
-/// out, others become headings of the second level. Works on the server's markup, in which tags of
-/// headings have no attributes unless they carry an id.
-fn demoted(html: &str, title: &str) -> String {
+/// out, others become headings of the second level. Code that is too wide scrolls, which the keyboard
+/// must reach. Text in the markup is escaped, so tags can be found as text.
+fn prepared(html: &str, title: &str) -> String {
     let rest = html.trim_start();
     let without_title = rest
         .strip_prefix("<h1")
@@ -36,7 +38,8 @@ fn demoted(html: &str, title: &str) -> String {
         .and_then(|(_, rest)| rest.split_once("</h1>"))
         .filter(|(heading, _)| heading.trim() == title)
         .map_or(rest, |(_, rest)| rest);
-    without_title.replace("<h1", "<h2").replace("</h1>", "</h2>")
+    let demoted = without_title.replace("<h1", "<h2").replace("</h1>", "</h2>");
+    demoted.replace("<pre>", "<pre tabindex=\"0\">")
 }
 
 #[cfg(test)]
@@ -45,13 +48,18 @@ mod tests {
 
     #[test]
     fn the_title_is_not_repeated() {
-        assert_eq!(demoted("<h1>Disk full</h1>\n<p>x</p>", "Disk full"), "\n<p>x</p>");
-        assert_eq!(demoted("<h1 id=\"a\">Disk full</h1>", "Disk full"), "");
+        assert_eq!(prepared("<h1>Disk full</h1>\n<p>x</p>", "Disk full"), "\n<p>x</p>");
+        assert_eq!(prepared("<h1 id=\"a\">Disk full</h1>", "Disk full"), "");
     }
 
     #[test]
     fn other_headings_step_back() {
-        assert_eq!(demoted("<h1>Other</h1>", "Disk full"), "<h2>Other</h2>");
-        assert_eq!(demoted("<p>no heading</p>", "Disk full"), "<p>no heading</p>");
+        assert_eq!(prepared("<h1>Other</h1>", "Disk full"), "<h2>Other</h2>");
+        assert_eq!(prepared("<p>no heading</p>", "Disk full"), "<p>no heading</p>");
+    }
+
+    #[test]
+    fn the_keyboard_reaches_code() {
+        assert_eq!(prepared("<pre><code>x</code></pre>", ""), "<pre tabindex=\"0\"><code>x</code></pre>");
     }
 }

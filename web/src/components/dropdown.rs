@@ -23,7 +23,7 @@ impl Close {
 pub(crate) fn Dropdown(
     /// What the button shows.
     summary: Children,
-    /// What the button does, for screen readers and the tooltip.
+    /// What the button is about, read before what it shows.
     #[prop(into)]
     label: String,
     #[prop(optional, into)] class: &'static str,
@@ -50,7 +50,8 @@ pub(crate) fn Dropdown(
     };
     view! {
         <details class=format!("dropdown {class}") node_ref=element on:keydown=on_key>
-            <summary aria-label=label.clone() title=label data-testid=testid>
+            <summary title=label.clone() data-testid=testid>
+                <span class="sr">{label.clone()} " "</span>
                 {summary()}
             </summary>
             <div class="dropdown-panel">{children()}</div>

@@ -50,8 +50,8 @@ pub(crate) fn HostTable(#[prop(into)] hosts: Signal<Arc<Vec<HostRow>>>) -> impl 
             sorted.into_iter().map(row).collect_view()
         })
     };
-    let number = |label: &'static str, column| {
-        view! { <SortHead label column first=Direction::Descending sort class="is-number"/> }
+    let head = |label: &'static str, column, class: &'static str| {
+        view! { <SortHead label column first=Direction::Descending sort class/> }
     };
     view! {
         <div class="table-scroll">
@@ -61,11 +61,11 @@ pub(crate) fn HostTable(#[prop(into)] hosts: Signal<Arc<Vec<HostRow>>>) -> impl 
                     <tr>
                         <SortHead label="Host" column=Column::Name first=Direction::Ascending sort/>
                         <SortHead label="State" column=Column::Health first=Direction::Descending sort class="col-state"/>
-                        {number("CPU", Column::Cpu)}
-                        {number("Memory", Column::Memory)}
-                        {number("Disk", Column::Disk)}
-                        {number("Load / CPU", Column::Load)}
-                        {number("Network", Column::Network)}
+                        {head("CPU", Column::Cpu, "is-number")}
+                        {head("Memory", Column::Memory, "is-number")}
+                        {head("Disk", Column::Disk, "is-number")}
+                        {head("Load / CPU", Column::Load, "is-number col-minor")}
+                        {head("Network", Column::Network, "is-number col-minor")}
                     </tr>
                 </thead>
                 <tbody data-testid="hosts">{rows}</tbody>
@@ -88,8 +88,8 @@ fn row(host: &HostRow) -> impl IntoView + use<> {
             {meter_cell(host.cpu_ratio)}
             {meter_cell(host.memory_ratio)}
             {meter_cell(host.disk_ratio)}
-            {number_cell(Unit::None, host.load_per_cpu)}
-            {number_cell(Unit::BytesPerSecond, host.network_bytes_per_second)}
+            {number_cell(Unit::None, host.load_per_cpu, "is-number col-minor")}
+            {number_cell(Unit::BytesPerSecond, host.network_bytes_per_second, "is-number col-minor")}
         </tr>
     }
 }

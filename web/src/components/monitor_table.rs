@@ -57,8 +57,8 @@ pub(crate) fn MonitorTable(
             sorted.into_iter().map(row).collect_view()
         })
     };
-    let number = |label: &'static str, column| {
-        view! { <SortHead label column first=Direction::Ascending sort class="is-number"/> }
+    let head = |label: &'static str, column, class: &'static str| {
+        view! { <SortHead label column first=Direction::Ascending sort class/> }
     };
     view! {
         <div class="table-scroll">
@@ -69,11 +69,11 @@ pub(crate) fn MonitorTable(
                         <SortHead label="Monitor" column=Column::Name first=Direction::Ascending sort/>
                         <th scope="col" class="col-state">"State"</th>
                         <th scope="col" class="col-bars">"Last 90 days"</th>
-                        {number("Day", Column::Day)}
-                        {number("Week", Column::Week)}
-                        {number("Month", Column::Month)}
-                        {number("Quarter", Column::Quarter)}
-                        {number("Latency", Column::Latency)}
+                        {head("Day", Column::Day, "is-number col-uptime")}
+                        {head("Week", Column::Week, "is-number col-uptime col-minor")}
+                        {head("Month", Column::Month, "is-number col-uptime")}
+                        {head("Quarter", Column::Quarter, "is-number col-uptime col-minor")}
+                        {head("Latency", Column::Latency, "is-number col-latency col-minor")}
                     </tr>
                 </thead>
                 <tbody data-testid="monitors">{rows}</tbody>
@@ -98,17 +98,17 @@ fn row(monitor: &MonitorRow) -> impl IntoView + use<> {
             </td>
             <td class="col-state" title=since>{mark::monitor(monitor.state).view()}</td>
             <td class="col-bars">{uptime_bars(&monitor.days)}</td>
-            {uptime_cell(&day)}
-            {uptime_cell(&week)}
-            {uptime_cell(&month)}
-            {uptime_cell(&quarter)}
-            <td class="is-number" title=Unit::Seconds.exact(latency)>{Unit::Seconds.format(latency)}</td>
+            {uptime_cell(&day, "is-number")}
+            {uptime_cell(&week, "is-number col-minor")}
+            {uptime_cell(&month, "is-number")}
+            {uptime_cell(&quarter, "is-number col-minor")}
+            <td class="is-number col-minor" title=Unit::Seconds.exact(latency)>{Unit::Seconds.format(latency)}</td>
         </tr>
     }
 }
 
-fn uptime_cell(uptime: &Uptime) -> impl IntoView + use<> {
-    view! { <td class="is-number" title=explain(uptime)>{percentage(uptime)} {change(uptime)}</td> }
+fn uptime_cell(uptime: &Uptime, class: &'static str) -> impl IntoView + use<> {
+    view! { <td class=class title=explain(uptime)>{percentage(uptime)} {change(uptime)}</td> }
 }
 
 /// The percentage, louder the more is missing.

@@ -63,7 +63,13 @@ pub(crate) fn ServiceTable(#[prop(into)] services: Signal<Arc<Vec<ServiceRow>>>)
                         <th scope="col" class="col-spark">"Last hour"</th>
                         {number("Errors", Column::Errors, Direction::Descending)}
                         {number("p95", Column::P95, Direction::Descending)}
-                        {number("Uptime today", Column::Uptime, Direction::Ascending)}
+                        <SortHead
+                            label="Uptime today"
+                            column=Column::Uptime
+                            first=Direction::Ascending
+                            sort
+                            class="is-number col-minor"
+                        />
                     </tr>
                 </thead>
                 <tbody data-testid="services">{rows}</tbody>
@@ -84,17 +90,17 @@ fn row(service: &ServiceRow) -> impl IntoView + use<> {
                 <a href=move || range.link(&path)>{service.name.clone()}</a>
             </td>
             <td class="col-state">{mark::health(service.health).view()}</td>
-            {number_cell(Unit::PerSecond, service.rate)}
+            {number_cell(Unit::PerSecond, service.rate, "is-number")}
             <td class="col-spark">{sparkline(&service.sparkline)}</td>
-            {number_cell(Unit::Ratio, service.error_ratio)}
-            {number_cell(Unit::Seconds, service.p95_seconds)}
-            <td class="is-number">{uptime}</td>
+            {number_cell(Unit::Ratio, service.error_ratio, "is-number")}
+            {number_cell(Unit::Seconds, service.p95_seconds, "is-number")}
+            <td class="is-number col-minor">{uptime}</td>
         </tr>
     }
 }
 
 /// A number to read at a glance, in full when pointed at.
-pub(crate) fn number_cell(unit: Unit, value: Option<f64>) -> impl IntoView + use<> {
+pub(crate) fn number_cell(unit: Unit, value: Option<f64>, class: &'static str) -> impl IntoView + use<> {
     let value = value.unwrap_or(f64::NAN);
-    view! { <td class="is-number" title=unit.exact(value)>{unit.format(value)}</td> }
+    view! { <td class=class title=unit.exact(value)>{unit.format(value)}</td> }
 }

@@ -45,7 +45,7 @@ pub(crate) fn HostPage() -> impl IntoView {
                 </Show>
                 <section class="card is-list">
                     <header class="card-head"><h2>"Resources"</h2></header>
-                    <div class="table-scroll">
+                    <div class="table-scroll" tabindex="0" role="region" aria-label="Resources">
                         <table class="table use-table">
                             <caption class="sr">"Utilization, saturation and errors of each resource"</caption>
                             <thead>

@@ -135,7 +135,7 @@ fn outage_table(outages: Vec<Outage>) -> impl IntoView {
     view! {
         <section class="card is-list">
             <header class="card-head"><h2>"Outages"</h2></header>
-            <div class="table-scroll">
+            <div class="table-scroll" tabindex="0" role="region" aria-label="Outages">
                 <table class="table">
                     <caption class="sr">"Outages, newest first"</caption>
                     <thead>

@@ -43,7 +43,7 @@ pub(crate) fn RunbooksPage() -> impl IntoView {
                 <div class="list-tools"><SearchField query label="Search runbooks"/></div>
                 <Show when=move || shown.with(|shown| !shown.is_empty()) fallback=none>
                     <ul class="rows" data-testid="runbooks">
-                        {move || shown.get().into_iter().map(row).collect_view()}
+                        {move || shown.get().into_iter().map(runbook_row).collect_view()}
                     </ul>
                 </Show>
             </section>
@@ -57,7 +57,8 @@ fn passes(runbook: &RunbookRow, query: &str) -> bool {
     matches(query, &texts)
 }
 
-fn row(runbook: RunbookRow) -> impl IntoView {
+/// A runbook in a list.
+pub(super) fn runbook_row(runbook: RunbookRow) -> impl IntoView {
     let alerts = plural(runbook.alerts.len(), "alert", "alerts");
     let names = runbook.alerts.join(", ");
     view! {

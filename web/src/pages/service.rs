@@ -14,6 +14,7 @@ use crate::components::monitor_table::MonitorTable;
 use crate::components::page_head::PageHead;
 use crate::fetch::use_fetch;
 use crate::format::availability;
+use crate::pages::runbooks::runbook_row;
 use crate::url;
 
 /// Verdict, RED charts, and everything else that belongs to the service.
@@ -96,19 +97,11 @@ pub(super) fn stat(name: &'static str, (value, exact): (String, String)) -> impl
 }
 
 fn runbook_list(runbooks: Vec<RunbookRow>) -> Option<impl IntoView> {
-    let items = |runbook: RunbookRow| {
-        view! {
-            <li>
-                <RangeLink path=url::runbook(&runbook.name)>{runbook.title}</RangeLink>
-                <span class="cell-note">{runbook.summary}</span>
-            </li>
-        }
-    };
     (!runbooks.is_empty()).then(|| {
         view! {
-            <section class="card">
+            <section class="card is-list">
                 <header class="card-head"><h2>"Runbooks"</h2></header>
-                <ul class="link-list">{runbooks.into_iter().map(items).collect_view()}</ul>
+                <ul class="rows">{runbooks.into_iter().map(runbook_row).collect_view()}</ul>
             </section>
         }
     })

@@ -92,7 +92,7 @@ fn counter_row(counter: &Counter) -> impl IntoView + use<> {
     view! {
         <div class="counter" class:is-bad=counter.is_bad title=counter.help.clone()>
             <dt>{counter.name.clone()}</dt>
-            <dd class="num">{bad} {counter.text.clone()}</dd>
+            <dd class="num">{bad}{counter.text.clone()}</dd>
             {(counter.is_bad && !counter.help.is_empty()).then(|| view! { <dd class="counter-help">{counter.help.clone()}</dd> })}
         </div>
     }
@@ -124,7 +124,7 @@ fn source_table(sources: Vec<Source>) -> impl IntoView {
         view! { <Empty title="Nobody has sent anything yet" text="Every address that sends StatsD shows here."/> }.into_any()
     } else {
         view! {
-            <div class="table-scroll">
+            <div class="table-scroll" tabindex="0" role="region" aria-label="Senders of StatsD">
                 <table class="table">
                     <caption class="sr">"Senders of StatsD"</caption>
                     <thead>

@@ -38,11 +38,11 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Health {
-    /// Nothing fires.
+    /// Nothing fires; an alert may be pending.
     Ok,
     /// No data for a while.
     Unknown,
-    /// Something is pending, or fires with a severity below `page`.
+    /// Something fires with a severity below `page`.
     Warning,
     /// Something fires with severity `page` or `critical`.
     Critical,

@@ -65,10 +65,7 @@ impl<T> Attempt<T> for Result<T, sqlx::Error> {
 /// [`DbError::NotFound`] when a change touched no row.
 pub(crate) fn found(rows: u64, what: &'static str, name: &str) -> Result<(), DbError> {
     if rows == 0 {
-        return Err(DbError::NotFound {
-            what,
-            name: name.to_owned(),
-        });
+        return Err(DbError::NotFound { what, name: name.to_owned() });
     }
     Ok(())
 }
@@ -81,10 +78,9 @@ pub(crate) fn conflict(
     name: &str,
 ) -> DbError {
     match &source {
-        sqlx::Error::Database(e) if e.is_unique_violation() => DbError::Conflict {
-            what,
-            name: name.to_owned(),
-        },
+        sqlx::Error::Database(e) if e.is_unique_violation() => {
+            DbError::Conflict { what, name: name.to_owned() }
+        }
         _ => DbError::Failed { action, source },
     }
 }

@@ -23,9 +23,7 @@ impl Meta {
     /// # Errors
     /// When it cannot be opened, written or migrated.
     pub async fn open(path: &Path) -> Result<Self, DbError> {
-        Ok(Self {
-            pools: Pools::open(path, &MIGRATIONS).await?,
-        })
+        Ok(Self { pools: Pools::open(path, &MIGRATIONS).await? })
     }
 
     /// Closes every connection.

@@ -78,9 +78,7 @@ impl Samples {
     /// # Errors
     /// When it cannot be opened, written or migrated.
     pub async fn open(path: &Path) -> Result<Self, DbError> {
-        Ok(Self {
-            pools: Pools::open(path, &MIGRATIONS).await?,
-        })
+        Ok(Self { pools: Pools::open(path, &MIGRATIONS).await? })
     }
 
     /// Closes every connection.
@@ -204,11 +202,7 @@ impl Samples {
                 list.push_bind(*page);
             }
             query.push(") order by page");
-            let rows = query
-                .build()
-                .fetch_all(&self.pools.read)
-                .await
-                .attempt("read pages")?;
+            let rows = query.build().fetch_all(&self.pools.read).await.attempt("read pages")?;
             found.extend(rows.iter().map(|row: &SqliteRow| PageRow {
                 block,
                 page: row.get(0),

@@ -33,10 +33,7 @@ impl Pools {
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
             .busy_timeout(BUSY_TIMEOUT);
-        let open = |source| DbError::Open {
-            path: path.to_owned(),
-            source,
-        };
+        let open = |source| DbError::Open { path: path.to_owned(), source };
         let write = SqlitePoolOptions::new()
             .max_connections(WRITERS)
             .connect_with(options.clone())
@@ -45,10 +42,7 @@ impl Pools {
         migrations
             .run(&write)
             .await
-            .map_err(|source| DbError::Migrate {
-                path: path.to_owned(),
-                source,
-            })?;
+            .map_err(|source| DbError::Migrate { path: path.to_owned(), source })?;
         let read = SqlitePoolOptions::new()
             .max_connections(READERS)
             .connect_with(options.read_only(true))

@@ -140,6 +140,22 @@ impl Column {
         self.floats.push(value);
     }
 
+    /// Removes the newest sample.
+    pub fn pop(&mut self) {
+        let is_histogram = match (self.float_times.last(), self.histogram_times.last()) {
+            (Some(float), Some(histogram)) => histogram > float,
+            (None, _) => true,
+            (Some(_), None) => false,
+        };
+        if is_histogram {
+            self.histogram_times.pop();
+            self.histograms.pop();
+        } else {
+            self.float_times.pop();
+            self.floats.pop();
+        }
+    }
+
     /// How many samples there are.
     pub fn len(&self) -> usize {
         self.float_times.len() + self.histogram_times.len()

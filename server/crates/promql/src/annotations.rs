@@ -2,7 +2,10 @@
 //!
 //! The texts are Prometheus's (`util/annotations`), because people search for them.
 
-use std::fmt;
+use std::{
+    collections::{HashMap, hash_map::Entry},
+    fmt,
+};
 
 use model::{Timestamp, labels::Quoted, number::Shortest};
 
@@ -117,17 +120,21 @@ impl fmt::Display for Annotation {
 
 /// The remarks on a result, each text once.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Annotations(Vec<Annotation>);
+pub struct Annotations {
+    all: Vec<Annotation>,
+    /// Where in `all` a text is, by level and text.
+    places: HashMap<(Level, String), usize>,
+}
 
 impl Annotations {
     /// All of them in the order they came up.
     pub fn iter(&self) -> std::slice::Iter<'_, Annotation> {
-        self.0.iter()
+        self.all.iter()
     }
 
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.all.is_empty()
     }
 
     /// The texts of one level with their places in the expression's text.
@@ -136,14 +143,18 @@ impl Annotations {
     }
 
     pub(crate) fn add(&mut self, note: &Note<'_>, span: Span) {
-        let level = note.level();
-        let message = note.to_string();
-        match self.0.iter_mut().find(|a| a.level == level && a.message == message) {
-            Some(known) => {
+        let (level, message) = (note.level(), note.to_string());
+        match self.places.entry((level, message)) {
+            Entry::Occupied(place) => {
+                let known = &mut self.all[*place.get()];
                 known.span = span;
                 known.forced = known.forced.zip(note.forced()).map(|(a, b)| a.join(b));
             }
-            None => self.0.push(Annotation { level, message, span, forced: note.forced() }),
+            Entry::Vacant(place) => {
+                let message = place.key().1.clone();
+                place.insert(self.all.len());
+                self.all.push(Annotation { level, message, span, forced: note.forced() });
+            }
         }
     }
 }
@@ -357,5 +368,51 @@ impl fmt::Display for Rfc3339 {
             "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}Z",
             date.year, date.month, date.day, date.hour, date.minute, date.second
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_is_kept_once_with_its_last_place() {
+        let mut annotations = Annotations::default();
+        let span = |start| Span { start, end: start + 1 };
+        annotations.add(&Note::InvalidQuantile(2.0), span(0));
+        annotations.add(&Note::PossiblyNotACounter { metric: "x" }, span(3));
+        annotations.add(&Note::InvalidQuantile(2.0), span(6));
+        let text = "ab\ncd efg";
+        assert_eq!(
+            annotations.render(Level::Warning, text),
+            ["PromQL warning: quantile value should be between 0 and 1, got 2 (2:4)"]
+        );
+        assert_eq!(annotations.render(Level::Info, text).len(), 1);
+    }
+
+    #[test]
+    fn forced_buckets_are_told_over_all_steps() {
+        let forced = |bound, difference, at| Forced {
+            from: bound,
+            to: bound,
+            difference,
+            first: at,
+            last: at,
+            samples: 1,
+        };
+        let mut annotations = Annotations::default();
+        for (bound, difference, at) in [(2.5, 10.0, 86_400_000), (100.0, 0.5, 0)] {
+            let forced = forced(bound, difference, at);
+            let note = Note::ForcedMonotonicity { metric: "m", forced };
+            annotations.add(&note, Span::default());
+        }
+        let [text] = &annotations.render(Level::Info, "x")[..] else { panic!("{annotations:?}") };
+        assert!(
+            text.ends_with(
+                "for metric name \"m\", from buckets 2.5 to 100, with a max diff of 10, over 2 \
+                 samples from 1970-01-01T00:00:00Z to 1970-01-02T00:00:00Z (1:1)"
+            ),
+            "{text}"
+        );
     }
 }

@@ -98,6 +98,14 @@ impl PageCache {
         before.is_none()
     }
 
+    /// The pages known not to be readable, ascending.
+    pub(crate) fn damaged(&self) -> Vec<PageKey> {
+        let damaged = self.entries.iter().filter(|(_, entry)| entry.page.is_none());
+        let mut keys: Vec<PageKey> = damaged.map(|(&key, _)| key).collect();
+        keys.sort_unstable();
+        keys
+    }
+
     /// Drops all pages of a block.
     pub(crate) fn forget_block(&mut self, block: u64) {
         let keys: Vec<PageKey> =
@@ -169,6 +177,8 @@ mod tests {
         let mut cache = PageCache::new(1_000);
         assert!(cache.insert((1, 0), None));
         assert!(!cache.insert((1, 0), None));
+        insert(&mut cache, (1, 1), 10);
+        assert_eq!(cache.damaged(), [(1, 0)]);
         assert!(matches!(cache.get((1, 0)), Cached::Damaged));
     }
 }

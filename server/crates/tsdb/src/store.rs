@@ -144,6 +144,12 @@ impl Tsdb {
         self.waiting().health(self.counters.dropped_samples.get())
     }
 
+    /// Block and number of the pages that queries found damaged or missing, ascending. What they held is
+    /// left out of answers.
+    pub fn damaged_pages(&self) -> Vec<(u64, u32)> {
+        self.cache().damaged()
+    }
+
     /// Counters and sizes. Looks at every series of the head: for telemetry, not for every request.
     pub fn stats(&self) -> Stats {
         let mut stats = self.counters.snapshot();

@@ -52,20 +52,18 @@ pub(super) async fn exemplars(params: Params) -> Result<Response, Failure> {
     Ok(Success::new(Vec::<()>::new()).into_response())
 }
 
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Targets {
-    active_targets: [(); 0],
-    dropped_targets: [(); 0],
-    dropped_target_counts: BTreeMap<String, u64>,
-}
-
 /// Nothing is scraped: services send.
 pub(super) async fn targets() -> Response {
-    let none =
-        Targets { active_targets: [], dropped_targets: [], dropped_target_counts: BTreeMap::new() };
+    let none = serde_json::json!({
+        "activeTargets": [],
+        "droppedTargets": [],
+        "droppedTargetCounts": {},
+    });
     Success::new(none).into_response()
 }
+
+/// The version of Prometheus whose API this is; Grafana chooses its features by it.
+const API_VERSION: &str = "3.5.0";
 
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -79,10 +77,10 @@ struct BuildInfo {
     application: &'static str,
 }
 
-/// What runs here. Grafana reads the version of Prometheus's API from it.
+/// What runs here.
 pub(super) async fn build_info() -> Response {
     let info = BuildInfo {
-        version: "3.5.0",
+        version: API_VERSION,
         revision: env!("BELLWETHER_COMMIT"),
         branch: "",
         build_user: "",

@@ -178,8 +178,8 @@ fn fares(state: &RuleView) -> Fares<'_> {
     Fares {
         health: state.health.as_str(),
         last_error: state.last_error.as_deref(),
-        last_evaluation: state.last_evaluation.map(rfc3339).unwrap_or_else(|| rfc3339(0)),
-        evaluation_time: 0.0,
+        last_evaluation: state.last_evaluation.map_or_else(|| rfc3339(0), rfc3339),
+        evaluation_time: state.last_duration.as_secs_f64(),
     }
 }
 

@@ -65,7 +65,7 @@ fn results_become_states_rows_and_transitions() {
         .map(|row| (row.start_at, row.end_at, row.state.as_str()))
         .collect();
     assert_eq!(rows, [(1_000, Some(31_000), "up"), (31_000, None, "down")]);
-    assert!(board.apply(result("gone", 4, 61_000, true, 1)).is_empty());
+    assert_eq!(board.apply(result("gone", 4, 61_000, true, 1)), Changes::default());
 }
 
 #[test]

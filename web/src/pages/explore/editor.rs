@@ -50,7 +50,6 @@ pub(super) fn QueryEditor(draft: RwSignal<String>, catalog: Catalog, on_run: Cal
         run();
     };
     let rows = move || draft.with(|draft| draft.lines().count().clamp(1, 8));
-    let is_open = Memo::new(move |_| completion.offer.with(|offer| !offer.candidates.is_empty()));
     let active = move || completion.selected.get().map(|index| format!("completion-{index}"));
     view! {
         <form class="card query" on:submit=submit>
@@ -61,9 +60,8 @@ pub(super) fn QueryEditor(draft: RwSignal<String>, catalog: Catalog, on_run: Cal
                     rows=rows
                     aria-label="PromQL expression"
                     placeholder="PromQL, such as sum by (service) (rate(http_requests_total[5m]))"
-                    role="combobox"
                     aria-autocomplete="list"
-                    aria-expanded=move || is_open.get().to_string()
+                    aria-haspopup="listbox"
                     aria-controls="completion"
                     aria-activedescendant=active
                     spellcheck="false"

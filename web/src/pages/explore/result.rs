@@ -138,7 +138,7 @@ fn value_table(rows: &[Row], unit: Unit) -> impl IntoView + use<> {
                 <h2>"Values"</h2>
                 <span class="count num">{count(total as u64)}</span>
             </header>
-            <div class="table-scroll">
+            <div class="table-scroll" tabindex="0" role="region" aria-label="Values">
                 <table class="table is-dense" data-testid="result-table">
                     <caption class="sr">"Values at the end of the range"</caption>
                     <thead><tr>{head}<th scope="col" class="is-number">"Value"</th></tr></thead>

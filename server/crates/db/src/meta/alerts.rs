@@ -75,9 +75,7 @@ impl Meta {
             upsert_instance(&mut tx, instance).await.attempt(ACTION)?;
         }
         for transition in &commit.transitions {
-            insert_transition(&mut tx, transition)
-                .await
-                .attempt(ACTION)?;
+            insert_transition(&mut tx, transition).await.attempt(ACTION)?;
         }
         for episode in &commit.dropped {
             sqlx::query("delete from alert_instance where episode = ?")

@@ -121,10 +121,7 @@ impl Meta {
             .attempt("read monitor states")?;
         Ok(rows
             .iter()
-            .map(|row| MonitorStateRow {
-                monitor: row.get(0),
-                body: row.get(1),
-            })
+            .map(|row| MonitorStateRow { monitor: row.get(0), body: row.get(1) })
             .collect())
     }
 }

@@ -96,6 +96,8 @@ pub struct DeliveryRow {
 /// How many notifications are in which state.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct OutboxCounts {
+    /// When the oldest one that waits was decided.
+    pub oldest_pending: Option<i64>,
     /// Waiting or being sent.
     pub pending: u64,
     /// Accepted by the other side.
@@ -236,21 +238,6 @@ impl Meta {
         found(done.rows_affected(), "notification", id)
     }
 
-    /// When the next notification is due, or a lease runs out; `None` when nothing waits.
-    ///
-    /// # Errors
-    /// When the read failed.
-    pub async fn outbox_next_due(&self) -> Result<Option<i64>, DbError> {
-        sqlx::query_scalar(
-            "select min(case state when 'leased' then lease_until else next_at end)
-               from outbox
-              where state in ('pending', 'leased')",
-        )
-        .fetch_one(&self.pools.read)
-        .await
-        .attempt("read when a notification is due")
-    }
-
     /// The notifications about an episode, oldest first.
     ///
     /// # Errors
@@ -298,7 +285,8 @@ impl Meta {
         let row = sqlx::query(
             "select count(*) filter (where state in ('pending', 'leased')),
                     count(*) filter (where state = 'sent'),
-                    count(*) filter (where state = 'dead')
+                    count(*) filter (where state = 'dead'),
+                    min(created_at) filter (where state in ('pending', 'leased'))
                from outbox",
         )
         .fetch_one(&self.pools.read)
@@ -306,6 +294,7 @@ impl Meta {
         .attempt("count notifications")?;
         let count = |i: usize| row.get::<i64, _>(i) as u64;
         Ok(OutboxCounts {
+            oldest_pending: row.get(3),
             pending: count(0),
             sent: count(1),
             dead: count(2),

@@ -246,9 +246,5 @@ fn account_of(row: &SqliteRow) -> AccountRow {
 }
 
 fn token_of(row: &SqliteRow) -> TokenRow {
-    TokenRow {
-        name: row.get(0),
-        role: row.get(1),
-        created_at: row.get(2),
-    }
+    TokenRow { name: row.get(0), role: row.get(1), created_at: row.get(2) }
 }

@@ -52,10 +52,7 @@ async fn live_instances_are_those_not_over_or_over_lately() {
     stores.meta.commit_alerts(&commit).await.unwrap();
     let stores = stores.reopen().await;
     let live = stores.meta.live_instances(100).await.unwrap();
-    assert_eq!(
-        live.iter().map(|i| &*i.episode).collect::<Vec<_>>(),
-        ["a", "c", "d"]
-    );
+    assert_eq!(live.iter().map(|i| &*i.episode).collect::<Vec<_>>(), ["a", "c", "d"]);
     let over = stores.meta.resolved_instances(1).await.unwrap();
     assert_eq!(over, [instance("c", "resolved", 3, Some(500))]);
 }
@@ -73,14 +70,8 @@ async fn history_grows_with_the_instance_and_goes_with_it() {
         meta.commit_alerts(&commit).await.unwrap();
     }
     let history = meta.transitions("a").await.unwrap();
-    assert_eq!(
-        history,
-        [transition("a", 1, "pending"), transition("a", 5, "firing")]
-    );
-    let dropped = AlertCommit {
-        dropped: vec!["a".into()],
-        ..AlertCommit::default()
-    };
+    assert_eq!(history, [transition("a", 1, "pending"), transition("a", 5, "firing")]);
+    let dropped = AlertCommit { dropped: vec!["a".into()], ..AlertCommit::default() };
     meta.commit_alerts(&dropped).await.unwrap();
     assert_eq!(meta.transitions("a").await.unwrap(), []);
     assert_eq!(meta.instance("a").await.unwrap(), None);
@@ -92,10 +83,7 @@ async fn a_value_that_is_not_a_number_comes_back_as_such() {
     let meta = &stores.meta;
     let commit = AlertCommit {
         instances: vec![instance("a", "firing", 1, None)],
-        transitions: vec![TransitionRow {
-            value: f64::NAN,
-            ..transition("a", 1, "firing")
-        }],
+        transitions: vec![TransitionRow { value: f64::NAN, ..transition("a", 1, "firing") }],
         ..AlertCommit::default()
     };
     meta.commit_alerts(&commit).await.unwrap();
@@ -107,10 +95,7 @@ async fn old_episodes_are_forgotten() {
     let stores = open().await;
     let meta = &stores.meta;
     let commit = AlertCommit {
-        instances: vec![
-            instance("a", "resolved", 1, Some(5)),
-            instance("b", "firing", 1, None),
-        ],
+        instances: vec![instance("a", "resolved", 1, Some(5)), instance("b", "firing", 1, None)],
         ..AlertCommit::default()
     };
     meta.commit_alerts(&commit).await.unwrap();

@@ -18,17 +18,9 @@ struct Stores {
 
 async fn open() -> Stores {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let samples = Samples::open(&folder.path().join("samples.db"))
-        .await
-        .expect("opens");
-    let meta = Meta::open(&folder.path().join("meta.db"))
-        .await
-        .expect("opens");
-    Stores {
-        folder,
-        samples,
-        meta,
-    }
+    let samples = Samples::open(&folder.path().join("samples.db")).await.expect("opens");
+    let meta = Meta::open(&folder.path().join("meta.db")).await.expect("opens");
+    Stores { folder, samples, meta }
 }
 
 impl Stores {
@@ -36,16 +28,8 @@ impl Stores {
     async fn reopen(self) -> Self {
         self.samples.close().await;
         self.meta.close().await;
-        let samples = Samples::open(&self.folder.path().join("samples.db"))
-            .await
-            .expect("opens");
-        let meta = Meta::open(&self.folder.path().join("meta.db"))
-            .await
-            .expect("opens");
-        Self {
-            folder: self.folder,
-            samples,
-            meta,
-        }
+        let samples = Samples::open(&self.folder.path().join("samples.db")).await.expect("opens");
+        let meta = Meta::open(&self.folder.path().join("meta.db")).await.expect("opens");
+        Self { folder: self.folder, samples, meta }
     }
 }

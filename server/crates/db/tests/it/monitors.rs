@@ -16,31 +16,19 @@ fn interval(start_at: i64, end_at: Option<i64>, state: &str) -> IntervalRow {
 async fn a_retro_dated_change_is_one_commit() {
     let stores = open().await;
     let first = LedgerCommit {
-        intervals: vec![
-            interval(0, Some(100), "up"),
-            interval(100, None, "degraded"),
-        ],
-        states: vec![MonitorStateRow {
-            monitor: "web".into(),
-            body: "1".into(),
-        }],
+        intervals: vec![interval(0, Some(100), "up"), interval(100, None, "degraded")],
+        states: vec![MonitorStateRow { monitor: "web".into(), body: "1".into() }],
         ..LedgerCommit::default()
     };
     stores.meta.commit_ledger(&first).await.unwrap();
     let second = LedgerCommit {
         removed: vec![("web".into(), 100)],
         intervals: vec![interval(0, Some(90), "up"), interval(90, None, "down")],
-        states: vec![MonitorStateRow {
-            monitor: "web".into(),
-            body: "2".into(),
-        }],
+        states: vec![MonitorStateRow { monitor: "web".into(), body: "2".into() }],
     };
     stores.meta.commit_ledger(&second).await.unwrap();
     let stores = stores.reopen().await;
     assert_eq!(stores.meta.intervals(0).await.unwrap(), second.intervals);
-    assert_eq!(
-        stores.meta.intervals(90).await.unwrap(),
-        [interval(90, None, "down")]
-    );
+    assert_eq!(stores.meta.intervals(90).await.unwrap(), [interval(90, None, "down")]);
     assert_eq!(stores.meta.monitor_states().await.unwrap(), second.states);
 }

@@ -51,10 +51,7 @@ async fn removing_somebody_unknown_is_an_error() {
         meta.set_password("bob", "x").await,
         meta.revoke_token("bob").await,
     ] {
-        assert!(
-            matches!(result, Err(DbError::NotFound { .. })),
-            "{result:?}"
-        );
+        assert!(matches!(result, Err(DbError::NotFound { .. })), "{result:?}");
     }
 }
 
@@ -62,11 +59,7 @@ async fn removing_somebody_unknown_is_an_error() {
 async fn a_token_is_found_by_its_secret_until_it_is_revoked() {
     let stores = open().await;
     let meta = &stores.meta;
-    let token = TokenRow {
-        name: "ci".into(),
-        role: "viewer".into(),
-        created_at: 3,
-    };
+    let token = TokenRow { name: "ci".into(), role: "viewer".into(), created_at: 3 };
     meta.add_token(&token, b"secret").await.unwrap();
     assert_eq!(meta.token(b"secret").await.unwrap(), Some(token.clone()));
     assert_eq!(meta.token(b"other").await.unwrap(), None);

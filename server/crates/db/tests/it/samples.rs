@@ -3,12 +3,7 @@ use db::samples::{BlockRow, FrameRow, PageRow};
 use crate::open;
 
 fn frame(seq: u64) -> FrameRow {
-    FrameRow {
-        seq,
-        epoch: 1,
-        timestamp: 1_000 * seq as i64,
-        bytes: vec![seq as u8; 10],
-    }
+    FrameRow { seq, epoch: 1, timestamp: 1_000 * seq as i64, bytes: vec![seq as u8; 10] }
 }
 
 fn block(id: u64) -> BlockRow {
@@ -25,13 +20,7 @@ fn block(id: u64) -> BlockRow {
 }
 
 fn pages(block: u64, count: u32) -> Vec<PageRow> {
-    (0..count)
-        .map(|page| PageRow {
-            block,
-            page,
-            bytes: page.to_le_bytes().to_vec(),
-        })
-        .collect()
+    (0..count).map(|page| PageRow { block, page, bytes: page.to_le_bytes().to_vec() }).collect()
 }
 
 #[tokio::test]
@@ -41,10 +30,7 @@ async fn frames_come_back_in_order_after_a_restart() {
         stores.samples.append_frame(&frame(seq)).await.unwrap();
     }
     let stores = stores.reopen().await;
-    assert_eq!(
-        stores.samples.frames(0, 10).await.unwrap(),
-        [frame(1), frame(2), frame(3)]
-    );
+    assert_eq!(stores.samples.frames(0, 10).await.unwrap(), [frame(1), frame(2), frame(3)]);
     assert_eq!(stores.samples.frames(1, 1).await.unwrap(), [frame(2)]);
 }
 
@@ -64,11 +50,7 @@ async fn a_block_takes_the_place_of_its_frames() {
     }
     stores.samples.stage_pages(&pages(7, 130)).await.unwrap();
     assert_eq!(stores.samples.blocks().await.unwrap(), []);
-    stores
-        .samples
-        .change_blocks(Some(&block(7)), &[], 2)
-        .await
-        .unwrap();
+    stores.samples.change_blocks(Some(&block(7)), &[], 2).await.unwrap();
     assert_eq!(stores.samples.blocks().await.unwrap(), [block(7)]);
     assert_eq!(stores.samples.frames(0, 10).await.unwrap(), [frame(3)]);
 }
@@ -78,10 +60,7 @@ async fn pages_are_read_by_number_and_missing_ones_are_left_out() {
     let stores = open().await;
     stores.samples.stage_pages(&pages(7, 3)).await.unwrap();
     let found = stores.samples.pages(7, &[2, 9, 0]).await.unwrap();
-    assert_eq!(
-        found.iter().map(|page| page.page).collect::<Vec<_>>(),
-        [0, 2]
-    );
+    assert_eq!(found.iter().map(|page| page.page).collect::<Vec<_>>(), [0, 2]);
     assert_eq!(found[1].bytes, 2_u32.to_le_bytes());
 }
 
@@ -99,20 +78,8 @@ async fn pages_without_a_block_are_found_and_deleted() {
 #[tokio::test]
 async fn a_merge_swaps_blocks_at_once() {
     let stores = open().await;
-    stores
-        .samples
-        .change_blocks(Some(&block(1)), &[], 0)
-        .await
-        .unwrap();
-    stores
-        .samples
-        .change_blocks(Some(&block(2)), &[], 0)
-        .await
-        .unwrap();
-    stores
-        .samples
-        .change_blocks(Some(&block(3)), &[1, 2, 8], 0)
-        .await
-        .unwrap();
+    stores.samples.change_blocks(Some(&block(1)), &[], 0).await.unwrap();
+    stores.samples.change_blocks(Some(&block(2)), &[], 0).await.unwrap();
+    stores.samples.change_blocks(Some(&block(3)), &[1, 2, 8], 0).await.unwrap();
     assert_eq!(stores.samples.blocks().await.unwrap(), [block(3)]);
 }

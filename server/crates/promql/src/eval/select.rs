@@ -18,6 +18,9 @@ use crate::{
     parser::{Expr, ExprKind, Extent, RangeSelector, Selector},
 };
 
+/// A window takes the memory of this many samples.
+const WINDOW_WEIGHT: usize = 3;
+
 /// Takes rows together with the times of their samples in seconds.
 type TimedSink<'a> = dyn FnMut(RowRef<'_>, &[f64]) -> Result<(), EvalError> + 'a;
 
@@ -137,6 +140,8 @@ impl Evaluator<'_> {
         visit: &mut WindowVisitor<'_>,
     ) -> Result<(), EvalError> {
         let selection = self.select(selector, spec.time_range(&steps))?;
+        let weight = steps.count * WINDOW_WEIGHT;
+        self.hold(weight)?;
         let mut column = Column::default();
         let mut windows = Vec::with_capacity(steps.count);
         for (i, labels) in selection.labels().iter().enumerate() {
@@ -149,6 +154,7 @@ impl Evaluator<'_> {
             spec.windows(&steps, &column, &mut windows);
             visit(labels, &column, &windows)?;
         }
+        self.release(weight);
         Ok(())
     }
 

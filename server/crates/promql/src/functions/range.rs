@@ -196,7 +196,7 @@ impl Evaluator<'_> {
             if !out.has_any() {
                 return Ok(());
             }
-            if function.is_rate_or_increase() && out.histograms.is_none() {
+            if function.is_rate_or_increase() && out.floats.iter().any(|value| !is_absent(*value)) {
                 note_unlikely_counter(job);
             }
             sink(RowRef { labels, drop_name: drop_name || dropped, values: &out })

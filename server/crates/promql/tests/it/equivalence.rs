@@ -11,7 +11,7 @@ use model::{
 use promql::{Context, Engine, Point, QueryValue, Range, script::MemoryStorage};
 use proptest::prelude::*;
 
-const EXPRESSIONS: [&str; 62] = [
+const EXPRESSIONS: [&str; 63] = [
     "x",
     "x offset 25s",
     "x @ 100",
@@ -21,6 +21,7 @@ const EXPRESSIONS: [&str; 62] = [
     "x == bool x",
     "timestamp(x)",
     "rate(x[1m])",
+    "increase(x[45s])",
     "increase(x[15m])",
     "delta(x[50s])",
     "irate(x[1m])",

@@ -71,13 +71,36 @@ fn limits_answer_with_the_error_types_of_prometheus() {
 
 #[test]
 fn a_sum_over_many_series_holds_only_its_groups() {
-    let options = Options { max_samples: 500, ..Options::default() };
     let expr = promql::parse("sum(rate(x_total[10s]))").unwrap();
-    let output = Engine::new(options)
-        .range(&storage(100, 100), &expr, range(), &Context::default())
-        .unwrap();
-    assert_eq!(output.stats.samples, 10_000);
-    assert!(output.stats.peak_samples <= 300, "{:?}", output.stats);
+    let peak = |series: usize| {
+        let output = Engine::default()
+            .range(&storage(series, 100), &expr, range(), &Context::default())
+            .unwrap();
+        assert_eq!(output.stats.samples, series * 100);
+        output.stats.peak_samples
+    };
+    assert_eq!(peak(100), peak(2));
+}
+
+#[test]
+fn the_deepest_expression_that_parses_can_be_evaluated() {
+    let chain = format!("x_total{}", " or x_total + 1".repeat(125));
+    let nested = format!("{}x_total{}", "-abs(".repeat(30), ")".repeat(30));
+    let scalars = format!("vector({}1{})", "-(".repeat(30), ")".repeat(30));
+    for text in [chain, nested, scalars] {
+        let expr = promql::parse(&text).unwrap();
+        let output = Engine::default().range(&storage(2, 3), &expr, range(), &Context::default());
+        assert!(output.is_ok(), "{output:?}");
+    }
+}
+
+#[test]
+fn fine_subqueries_are_refused_before_they_take_memory() {
+    let ctx = Context::default();
+    for text in ["max_over_time(x_total[30d:1ms])", "max_over_time(rate(x_total[1m])[12h:1ms])"] {
+        let (kind, message) = kind_of(Options::default(), text, &ctx);
+        assert_eq!(kind, ErrorKind::Execution, "{text}: {message}");
+    }
 }
 
 #[test]

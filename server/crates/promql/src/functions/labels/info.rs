@@ -25,11 +25,10 @@ pub(crate) fn info_rows(
     steps: Steps,
 ) -> Result<Vec<Row>, EvalError> {
     let rows = evaluator.rows(&call.args[0], steps)?;
-    let matchers = match call.args.get(1).map(|arg| &arg.unwrapped().kind) {
-        Some(ExprKind::Selector(selector)) => selector.all_matchers(),
-        _ => Vec::new(),
+    let request = match call.args.get(1).map(|arg| &arg.unwrapped().kind) {
+        Some(ExprKind::Selector(selector)) => Request::new(selector.all_matchers()),
+        _ => Request::new(vec![Matcher::equal(METRIC_NAME, TARGET_INFO)]),
     };
-    let request = Request::new(matchers);
     let is_info = |row: &Row| request.is_info_metric(&row.labels);
     let described: Vec<&Row> = rows.iter().filter(|row| !is_info(row)).collect();
     let info = read_info(evaluator, &request, &described, &call.args[0], steps)?;
@@ -65,11 +64,10 @@ impl Request {
         Self { names, data, asks_for_name }
     }
 
-    /// Series that are info metrics themselves are left as they are, if such were asked for.
+    /// Series that are info metrics themselves are left as they are, if they are asked for by name.
     fn is_info_metric(&self, labels: &Labels) -> bool {
         let name = labels.metric_name().unwrap_or_default();
-        (self.asks_for_name || self.data.is_empty())
-            && self.names.iter().all(|matcher| matcher.matches(name))
+        self.asks_for_name && self.names.iter().all(|matcher| matcher.matches(name))
     }
 
     fn wants(&self, label: &str) -> bool {

@@ -181,6 +181,7 @@ fn a_damaged_page_is_counted_once_and_the_rest_is_served() {
         assert_eq!(contents(&store).len(), 30, "the blocks before have the same samples");
     }
     assert_eq!(store.stats().damaged_pages, 2);
+    assert_eq!(store.damaged_pages(), [(1, 1), (last, 1)]);
     store.maintain(1_000).unwrap();
     assert_eq!(store.stats().merges, 0, "a damaged block is left as it is");
     assert_eq!(engine.block_ids().len(), 3);
