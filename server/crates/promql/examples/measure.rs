@@ -127,7 +127,7 @@ fn main() {
     ] {
         let expr = promql::parse(text).unwrap();
         let mut best = f64::MAX;
-        for _ in 0..60 {
+        for _ in 0..7 {
             let t = std::time::Instant::now();
             let r = if hours == 0 {
                 engine.instant(&store, &expr, end, &ctx)

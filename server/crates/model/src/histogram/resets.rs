@@ -57,6 +57,13 @@ impl NativeHistogram {
                 before
             };
             let threshold = self.zero_threshold;
+            if shift <= 0 && threshold == 0.0 && now.0 == before.0 && now.1.len() == before.1.len()
+            {
+                if now.1.iter().zip(before.1).any(|(now, before)| now < before) {
+                    return true;
+                }
+                continue;
+            }
             let is_outside = |index: i32| {
                 self.has_custom_buckets()
                     || threshold == 0.0
