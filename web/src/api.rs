@@ -25,6 +25,11 @@ impl Failure {
         }
     }
 
+    /// Whether the request itself was wrong, so that sending it again is of no use.
+    pub(crate) fn is_refusal(&self) -> bool {
+        matches!(self.status, 400 | 404 | 422)
+    }
+
     /// Whether the session is over.
     pub(crate) fn is_signed_out(&self) -> bool {
         self.status == 401
@@ -63,9 +68,15 @@ impl Drop for Abort {
 }
 
 /// Asks for a JSON document.
-pub(crate) async fn get<T: DeserializeOwned>(path: &str, abort: Option<&AbortSignal>) -> Result<T, Failure> {
-    let response =
-        Request::get(path).abort_signal(abort).send().await.map_err(|_| Failure::without_answer())?;
+pub(crate) async fn get<T: DeserializeOwned>(
+    path: &str,
+    abort: Option<&AbortSignal>,
+) -> Result<T, Failure> {
+    let response = Request::get(path)
+        .abort_signal(abort)
+        .send()
+        .await
+        .map_err(|_| Failure::without_answer())?;
     parse(checked(response).await?).await
 }
 
@@ -105,6 +116,8 @@ async fn parse<T: DeserializeOwned>(response: Response) -> Result<T, Failure> {
     response.json().await.map_err(|error| Failure {
         status,
         code: "unreadable".to_owned(),
-        message: format!("The answer cannot be read: {error}. Reload the page to get the server's version of it."),
+        message: format!(
+            "The answer cannot be read: {error}. Reload the page to get the server's version of it."
+        ),
     })
 }

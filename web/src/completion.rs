@@ -57,9 +57,9 @@ pub(crate) fn context(before: &str) -> Context {
         };
         return Context { wanted, start, prefix: before[start..].to_owned() };
     }
-    let start = before.rfind(|c| !is_name_part(c)).map_or(0, |index| {
-        index + before[index..].chars().next().map_or(1, char::len_utf8)
-    });
+    let start = before
+        .rfind(|c| !is_name_part(c))
+        .map_or(0, |index| index + before[index..].chars().next().map_or(1, char::len_utf8));
     let prefix = before[start..].to_owned();
     let wanted = match scanner.place {
         Place::Brackets => Wanted::Nothing,

@@ -19,4 +19,3 @@ pub(crate) mod sparkline;
 pub(crate) mod theme_switch;
 pub(crate) mod time_range;
 pub(crate) mod uptime_bars;
-

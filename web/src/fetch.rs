@@ -41,7 +41,10 @@ impl<T: Send + Sync + 'static> Fetched<T> {
     }
 
     /// A list of the document, likewise.
-    pub(crate) fn list<I>(self, pick: impl Fn(&T) -> Vec<I> + Send + Sync + 'static) -> Signal<Arc<Vec<I>>>
+    pub(crate) fn list<I>(
+        self,
+        pick: impl Fn(&T) -> Vec<I> + Send + Sync + 'static,
+    ) -> Signal<Arc<Vec<I>>>
     where
         I: PartialEq + Send + Sync + 'static,
     {

@@ -36,7 +36,11 @@ pub(crate) fn duration(ms: i64) -> String {
     let ms = ms.max(0);
     let two = |large: i64, name: &str, small: i64, small_name: &str| {
         let (whole, rest) = (ms / large, ms % large / small);
-        if rest == 0 { format!("{whole} {name}") } else { format!("{whole} {name} {rest} {small_name}") }
+        if rest == 0 {
+            format!("{whole} {name}")
+        } else {
+            format!("{whole} {name} {rest} {small_name}")
+        }
     };
     match ms {
         0..SECOND => format!("{ms} ms"),

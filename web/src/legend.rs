@@ -44,8 +44,10 @@ pub(crate) fn names(sources: &[Source<'_>]) -> Vec<String> {
 }
 
 fn differing_labels<'a>(sources: &[Source<'a>]) -> Vec<&'a str> {
-    let names: BTreeSet<&str> =
-        sources.iter().flat_map(|source| source.labels.iter().map(|label| label.0.as_str())).collect();
+    let names: BTreeSet<&str> = sources
+        .iter()
+        .flat_map(|source| source.labels.iter().map(|label| label.0.as_str()))
+        .collect();
     let differs = |name: &&str| {
         let mut values = sources.iter().map(|source| value_of(source.labels, name));
         let first = values.next();
@@ -142,6 +144,9 @@ mod tests {
 
     #[test]
     fn a_label_that_only_some_have_tells_them_apart() {
-        check(&[("", &[("__name__", "a")]), ("", &[("__name__", "a"), ("zone", "x")])], &["a", "x"]);
+        check(
+            &[("", &[("__name__", "a")]), ("", &[("__name__", "a"), ("zone", "x")])],
+            &["a", "x"],
+        );
     }
 }

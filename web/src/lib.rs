@@ -17,10 +17,7 @@
     unreachable_pub,
     reason = "what the component macro makes is public, whatever the component is"
 )]
-#![expect(
-    clippy::needless_pass_by_value,
-    reason = "properties of a component are owned by it"
-)]
+#![expect(clippy::needless_pass_by_value, reason = "properties of a component are owned by it")]
 
 mod api;
 mod app;

@@ -85,7 +85,8 @@ impl Live {
             }
         });
         for name in EVENTS {
-            let added = source.add_event_listener_with_callback(name, on_event.as_ref().unchecked_ref());
+            let added =
+                source.add_event_listener_with_callback(name, on_event.as_ref().unchecked_ref());
             debug_assert!(added.is_ok(), "a listener can be added to an event source");
         }
         source.set_onopen(Some(on_open.as_ref().unchecked_ref()));

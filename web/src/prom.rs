@@ -101,7 +101,11 @@ async fn ask<T: DeserializeOwned>(path: &str, abort: Option<&AbortSignal>) -> Re
 }
 
 /// Evaluates an expression at every point of a grid.
-pub(crate) async fn query_range(expr: &str, span: Span, abort: Option<&AbortSignal>) -> Result<Matrix, Failure> {
+pub(crate) async fn query_range(
+    expr: &str,
+    span: Span,
+    abort: Option<&AbortSignal>,
+) -> Result<Matrix, Failure> {
     let seconds = |ms: i64| format!("{}", ms as f64 / 1e3);
     let (start, end, step) = (seconds(span.start_ms), seconds(span.end_ms), seconds(span.step_ms));
     let query = url::query(&[("query", expr), ("start", &start), ("end", &end), ("step", &step)]);
@@ -110,7 +114,11 @@ pub(crate) async fn query_range(expr: &str, span: Span, abort: Option<&AbortSign
 }
 
 /// Evaluates an expression at one moment.
-pub(crate) async fn query(expr: &str, time_ms: i64, abort: Option<&AbortSignal>) -> Result<Vec<Row>, Failure> {
+pub(crate) async fn query(
+    expr: &str,
+    time_ms: i64,
+    abort: Option<&AbortSignal>,
+) -> Result<Vec<Row>, Failure> {
     let time = format!("{}", time_ms as f64 / 1e3);
     let query = url::query(&[("query", expr), ("time", &time)]);
     let data: InstantData = ask(&format!("/api/v1/query{query}"), abort).await?;
@@ -165,7 +173,10 @@ fn rows(data: InstantData) -> Vec<Row> {
         InstantData::Matrix(series) => {
             let last = |series: RangeSeries| {
                 let text = series.values.last().map_or("NaN", |value| value.1.as_str());
-                Row { value: Reading::Number(number(text)), labels: series.metric.into_iter().collect() }
+                Row {
+                    value: Reading::Number(number(text)),
+                    labels: series.metric.into_iter().collect(),
+                }
             };
             series.into_iter().map(last).collect()
         }
@@ -232,7 +243,8 @@ mod tests {
 
     #[test]
     fn every_kind_of_instant_answer_is_read() {
-        let read = |json: &str| rows(serde_json::from_str::<Envelope<InstantData>>(json).unwrap().data);
+        let read =
+            |json: &str| rows(serde_json::from_str::<Envelope<InstantData>>(json).unwrap().data);
         let vector = read(
             r#"{"data":{"resultType":"vector","result":[{"metric":{"a":"b"},"value":[1,"2"]},
                 {"metric":{},"histogram":[1,{"count":"4","sum":"0.5","buckets":[]}]}]}}"#,

@@ -48,7 +48,18 @@ pub(crate) const FUNCTIONS: &[(&str, &str)] = &[
 
 /// Words of the language that are neither functions nor metrics.
 pub(crate) const KEYWORDS: &[&str] = &[
-    "and", "bool", "by", "group_left", "group_right", "ignoring", "inf", "nan", "offset", "on", "or", "unless",
+    "and",
+    "bool",
+    "by",
+    "group_left",
+    "group_right",
+    "ignoring",
+    "inf",
+    "nan",
+    "offset",
+    "on",
+    "or",
+    "unless",
     "without",
 ];
 
@@ -100,7 +111,8 @@ pub(crate) fn first_metric(expr: &str) -> Option<&str> {
                 let end = rest.find(|c| !is_name_part(c)).unwrap_or(rest.len());
                 let (word, after) = rest.split_at(end);
                 rest = after;
-                if ["by", "without", "on", "ignoring", "group_left", "group_right"].contains(&word) {
+                if ["by", "without", "on", "ignoring", "group_left", "group_right"].contains(&word)
+                {
                     rest = after_list(rest);
                 } else if depth_of_braces == 0 && is_metric(word, after) {
                     return Some(word);
@@ -120,7 +132,8 @@ fn is_metric(word: &str, after: &str) -> bool {
     !KEYWORDS.contains(&word.to_lowercase().as_str()) && !after.trim_start().starts_with('(') && {
         // An aggregation may name its labels first: sum by (x) (…).
         let after = after.trim_start();
-        !(after.starts_with("by") || after.starts_with("without")) || !FUNCTIONS.iter().any(|f| f.0 == word)
+        !(after.starts_with("by") || after.starts_with("without"))
+            || !FUNCTIONS.iter().any(|f| f.0 == word)
     }
 }
 

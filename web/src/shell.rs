@@ -30,14 +30,62 @@ pub(crate) struct Page {
 
 /// All pages of the navigation, in its order.
 pub(crate) const PAGES: [Page; 8] = [
-    Page { name: "Overview", path: "/", icon: IconName::Overview, testid: "nav-overview", is_first: true },
-    Page { name: "Services", path: "/services", icon: IconName::Services, testid: "nav-services", is_first: false },
-    Page { name: "Hosts", path: "/hosts", icon: IconName::Hosts, testid: "nav-hosts", is_first: false },
-    Page { name: "Alerts", path: "/alerts", icon: IconName::Alerts, testid: "nav-alerts", is_first: true },
-    Page { name: "Uptime", path: "/uptime", icon: IconName::Uptime, testid: "nav-uptime", is_first: true },
-    Page { name: "Explore", path: "/explore", icon: IconName::Explore, testid: "nav-explore", is_first: true },
-    Page { name: "Runbooks", path: "/runbooks", icon: IconName::Runbooks, testid: "nav-runbooks", is_first: false },
-    Page { name: "Settings", path: "/settings", icon: IconName::Settings, testid: "nav-settings", is_first: false },
+    Page {
+        name: "Overview",
+        path: "/",
+        icon: IconName::Overview,
+        testid: "nav-overview",
+        is_first: true,
+    },
+    Page {
+        name: "Services",
+        path: "/services",
+        icon: IconName::Services,
+        testid: "nav-services",
+        is_first: false,
+    },
+    Page {
+        name: "Hosts",
+        path: "/hosts",
+        icon: IconName::Hosts,
+        testid: "nav-hosts",
+        is_first: false,
+    },
+    Page {
+        name: "Alerts",
+        path: "/alerts",
+        icon: IconName::Alerts,
+        testid: "nav-alerts",
+        is_first: true,
+    },
+    Page {
+        name: "Uptime",
+        path: "/uptime",
+        icon: IconName::Uptime,
+        testid: "nav-uptime",
+        is_first: true,
+    },
+    Page {
+        name: "Explore",
+        path: "/explore",
+        icon: IconName::Explore,
+        testid: "nav-explore",
+        is_first: true,
+    },
+    Page {
+        name: "Runbooks",
+        path: "/runbooks",
+        icon: IconName::Runbooks,
+        testid: "nav-runbooks",
+        is_first: false,
+    },
+    Page {
+        name: "Settings",
+        path: "/settings",
+        icon: IconName::Settings,
+        testid: "nav-settings",
+        is_first: false,
+    },
 ];
 
 /// The frame; only for those who are signed in, and only inside of the router.
@@ -91,7 +139,13 @@ fn NavLink(page: &'static Page) -> impl IntoView {
     let path = use_location().pathname;
     let range = use_range();
     let is_here = move || {
-        path.with(|path| if page.path == "/" { path == "/" } else { path == page.path || path.starts_with(&format!("{}/", page.path)) })
+        path.with(|path| {
+            if page.path == "/" {
+                path == "/"
+            } else {
+                path == page.path || path.starts_with(&format!("{}/", page.path))
+            }
+        })
     };
     let firing = use_live();
     let count = move || firing.firing().filter(|count| *count > 0 && page.path == "/alerts");
@@ -191,8 +245,8 @@ fn UserMenu() -> impl IntoView {
             testid="user-menu"
             summary=Box::new(move || {
                 view! {
-                    <Icon name=IconName::User/>
                     <span class="user-name">{name}</span>
+                    <Icon name=IconName::ChevronUp/>
                 }
                 .into_any()
             })

@@ -106,6 +106,11 @@ pub(crate) async fn start(config: Config) -> anyhow::Result<Running> {
     let pictures = Arc::new(StorePictures { queries: queries.clone() });
     let registry =
         Registry::try_new(&files.receivers, &(Arc::clone(&pictures) as Arc<dyn Pictures>))?;
+    // What was being sent when the last process died is sent again, under the same id.
+    let released = meta.release_leases().await?;
+    if released > 0 {
+        tracing::info!(notifications = released, "notifications of the last process go on");
+    }
     let worker = Worker::new(
         Arc::new(SqlOutbox(meta.clone())),
         registry,

@@ -93,7 +93,11 @@ impl ChartData {
     /// The lines as the drawing code takes them; all but `focus` are pushed back when it is set.
     pub(crate) fn series<'a>(&'a self, theme: &Theme, focus: Option<usize>) -> Vec<Series<'a>> {
         let emphasis = |index| {
-            if focus.is_none_or(|focus| focus == index) { Emphasis::Normal } else { Emphasis::Dimmed }
+            if focus.is_none_or(|focus| focus == index) {
+                Emphasis::Normal
+            } else {
+                Emphasis::Dimmed
+            }
         };
         let series = |(index, line): (usize, &'a DrawnLine)| Series {
             color: color(theme, line.color),

@@ -45,14 +45,18 @@ pub(super) fn LegendList(
         let theme = use_theme().chart();
         data.with(|data| {
             let data = data.as_ref()?;
-            // The title of the card names a lone line.
-            if data.lines.len() < 2 {
+            if data.lines.is_empty() {
                 return None;
             }
             let items = data.lines.iter().map(|line| {
                 let color = color(theme, line.color).css();
                 let value = last_value(line);
-                item(line.name.clone(), color, (unit.get().format(value), unit.get().exact(value)), focus)
+                item(
+                    line.name.clone(),
+                    color,
+                    (unit.get().format(value), unit.get().exact(value)),
+                    focus,
+                )
             });
             Some(view! { <ul class="legend">{items.collect_view()}</ul> })
         })
@@ -60,7 +64,12 @@ pub(super) fn LegendList(
     view! { {items} }
 }
 
-fn item(name: String, color: String, (value, exact): (String, String), focus: Focus) -> impl IntoView {
+fn item(
+    name: String,
+    color: String,
+    (value, exact): (String, String),
+    focus: Focus,
+) -> impl IntoView {
     let is_pinned = {
         let name = name.clone();
         move || focus.pinned.with(|pinned| pinned.as_ref() == Some(&name))

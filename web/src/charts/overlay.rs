@@ -168,7 +168,8 @@ pub(super) fn SelectionLayer(
     geometry: Signal<Option<Geometry>>,
 ) -> impl IntoView {
     let is_visible = move || selection.get().is_some_and(|(from, to)| (from - to).abs() > 3.0);
-    let edge = move |pick: fn(&Geometry) -> f64| geometry.get().map_or_else(String::new, |g| px(pick(&g)));
+    let edge =
+        move |pick: fn(&Geometry) -> f64| geometry.get().map_or_else(String::new, |g| px(pick(&g)));
     view! {
         <Show when=is_visible>
             <div

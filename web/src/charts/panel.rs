@@ -45,6 +45,12 @@ pub(crate) fn use_panel_data(queries: impl Fn() -> Vec<Query> + 'static) -> Pane
         if is_same_query && is_same_span && !was_late {
             return (queries, span, false);
         }
+        // What the server has refused it refuses again.
+        if is_same_query
+            && panel.failure.with_untracked(|f| f.as_ref().is_some_and(Failure::is_refusal))
+        {
+            return (queries, span, false);
+        }
         if !is_same_query || !is_move(previous.as_ref().map(|previous| previous.1), span) {
             request.cancel();
         }
@@ -75,7 +81,8 @@ pub(crate) fn use_panel_data(queries: impl Fn() -> Vec<Query> + 'static) -> Pane
 /// Whether a span is only the one before moved on in time.
 fn is_move(before: Option<Span>, now: Span) -> bool {
     before.is_some_and(|before| {
-        before.step_ms == now.step_ms && before.end_ms - before.start_ms == now.end_ms - now.start_ms
+        before.step_ms == now.step_ms
+            && before.end_ms - before.start_ms == now.end_ms - now.start_ms
     })
 }
 
@@ -167,9 +174,12 @@ pub(crate) fn ChartBody(
     #[prop(optional, into)] bands: Signal<Vec<Band>>,
     has_table: Signal<bool>,
 ) -> impl IntoView {
-    let is_empty = move || fetched.data.with(|data| data.as_ref().is_some_and(|data| data.lines.is_empty()));
-    let histograms = move || fetched.data.with(|data| data.as_ref().map_or(0, |data| data.histograms));
-    let is_waiting = move || fetched.data.with(Option::is_none) && fetched.failure.with(Option::is_none);
+    let is_empty =
+        move || fetched.data.with(|data| data.as_ref().is_some_and(|data| data.lines.is_empty()));
+    let histograms =
+        move || fetched.data.with(|data| data.as_ref().map_or(0, |data| data.histograms));
+    let is_waiting =
+        move || fetched.data.with(Option::is_none) && fetched.failure.with(Option::is_none);
     let empty_text = move || {
         if histograms() > 0 {
             "Histograms are not lines: wrap the expression in histogram_quantile(0.95, rate(…[5m]))."

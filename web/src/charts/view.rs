@@ -77,7 +77,13 @@ pub(crate) fn TimeChart(
         });
     });
 
-    let pointer = Pointer { id, crosshair, geometry, selection, range: StoredValue::new_local(use_set_range()) };
+    let pointer = Pointer {
+        id,
+        crosshair,
+        geometry,
+        selection,
+        range: StoredValue::new_local(use_set_range()),
+    };
     let spoken = RwSignal::new(String::new());
     let keys = Keys { id, crosshair, data, unit, spoken, range: pointer.range };
     let label = {
@@ -189,7 +195,8 @@ impl Pointer {
         }
         let x = f64::from(event.offset_x());
         self.selection.set(Some((x, x)));
-        let target = event.current_target().and_then(|target| target.dyn_into::<web_sys::Element>().ok());
+        let target =
+            event.current_target().and_then(|target| target.dyn_into::<web_sys::Element>().ok());
         if let Some(target) = target {
             // Without the capture a drag ends at the edge of the chart, which is bearable.
             drop(target.set_pointer_capture(event.pointer_id()));
@@ -199,7 +206,10 @@ impl Pointer {
     fn released(self) {
         let selection = self.selection.get_untracked();
         self.selection.set(None);
-        let (Some((start, end)), Some(geometry)) = (selection, self.geometry.get_untracked()) else { return };
+        let (Some((start, end)), Some(geometry)) = (selection, self.geometry.get_untracked())
+        else {
+            return;
+        };
         if (start - end).abs() < DRAG_PIXELS {
             return;
         }
@@ -255,7 +265,9 @@ impl Keys {
     }
 
     fn zoom_in(self) {
-        let (Some(data), Some(time)) = (self.data.get_untracked(), untrack(|| self.crosshair.time_ms())) else {
+        let (Some(data), Some(time)) =
+            (self.data.get_untracked(), untrack(|| self.crosshair.time_ms()))
+        else {
             return;
         };
         let quarter = (data.span.end_ms - data.span.start_ms) / 4;

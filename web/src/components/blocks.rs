@@ -25,11 +25,14 @@ pub(crate) fn Blocks(
     view! { <div class="runbook-blocks">{parts}</div> }
 }
 
+/// A step of a task list as the server renders it.
+const TASK: &str = "<input disabled=\"\" type=\"checkbox\"/>";
+
 /// Fits the server's markup into a page.
 ///
 /// A page has one heading of the first level, its title: the same one at the start of a text is left
 /// out, others become headings of the second level. Code that is too wide scrolls, which the keyboard
-/// must reach. Text in the markup is escaped, so tags can be found as text.
+/// must reach. Steps can be ticked while the page is open. Text in the markup is escaped, so tags can be found as text.
 fn prepared(html: &str, title: &str) -> String {
     let rest = html.trim_start();
     let without_title = rest
@@ -39,7 +42,9 @@ fn prepared(html: &str, title: &str) -> String {
         .filter(|(heading, _)| heading.trim() == title)
         .map_or(rest, |(_, rest)| rest);
     let demoted = without_title.replace("<h1", "<h2").replace("</h1>", "</h2>");
-    demoted.replace("<pre>", "<pre tabindex=\"0\">")
+    demoted
+        .replace("<pre>", "<pre tabindex=\"0\">")
+        .replace(TASK, "<input type=\"checkbox\" aria-label=\"Done\"/>")
 }
 
 #[cfg(test)]
@@ -59,7 +64,19 @@ mod tests {
     }
 
     #[test]
+    fn steps_can_be_ticked() {
+        let html = format!("<li>{TASK}Restart</li>");
+        assert_eq!(
+            prepared(&html, ""),
+            "<li><input type=\"checkbox\" aria-label=\"Done\"/>Restart</li>"
+        );
+    }
+
+    #[test]
     fn the_keyboard_reaches_code() {
-        assert_eq!(prepared("<pre><code>x</code></pre>", ""), "<pre tabindex=\"0\"><code>x</code></pre>");
+        assert_eq!(
+            prepared("<pre><code>x</code></pre>", ""),
+            "<pre tabindex=\"0\"><code>x</code></pre>"
+        );
     }
 }

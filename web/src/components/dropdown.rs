@@ -42,7 +42,8 @@ pub(crate) fn Dropdown(
     });
     on_cleanup(move || outside.remove());
     let on_key = move |event: ev::KeyboardEvent| {
-        if event.key() == "Escape" && element.get_untracked().is_some_and(|details| details.open()) {
+        if event.key() == "Escape" && element.get_untracked().is_some_and(|details| details.open())
+        {
             close.now();
             focus_summary(element);
             event.stop_propagation();
@@ -60,8 +61,12 @@ pub(crate) fn Dropdown(
 }
 
 fn focus_summary(element: NodeRef<html::Details>) {
-    let summary = element.get_untracked().and_then(|details| details.query_selector("summary").ok().flatten());
-    if let Some(summary) = summary.and_then(|summary| summary.dyn_into::<web_sys::HtmlElement>().ok()) {
+    let summary = element
+        .get_untracked()
+        .and_then(|details| details.query_selector("summary").ok().flatten());
+    if let Some(summary) =
+        summary.and_then(|summary| summary.dyn_into::<web_sys::HtmlElement>().ok())
+    {
         // An element that is shown takes the focus.
         drop(summary.focus());
     }

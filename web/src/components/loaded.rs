@@ -8,13 +8,17 @@ use crate::fetch::Fetched;
 /// Shows its children once the document is there. Until then placeholders, or why it cannot be had;
 /// when only refreshing failed, the old document with a note.
 #[component]
-pub(crate) fn Loaded<T: Send + Sync + 'static>(fetched: Fetched<T>, children: ChildrenFn) -> impl IntoView {
+pub(crate) fn Loaded<T: Send + Sync + 'static>(
+    fetched: Fetched<T>,
+    children: ChildrenFn,
+) -> impl IntoView {
     let has_data = Memo::new(move |_| fetched.data.with(Option::is_some));
     let fallback = move || {
         fetched.failure.get().map_or_else(
             || view! { <Skeletons/> }.into_any(),
             |failure| {
-                let title = if failure.status == 404 { "Not found" } else { "This could not be loaded" };
+                let title =
+                    if failure.status == 404 { "Not found" } else { "This could not be loaded" };
                 view! {
                     <div class="card empty" role="alert">
                         <p class="empty-title">{title}</p>

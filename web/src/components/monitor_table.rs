@@ -86,7 +86,8 @@ fn row(monitor: &MonitorRow) -> impl IntoView + use<> {
     let range = use_range();
     let now = use_clock().now_ms();
     let path = url::monitor(&monitor.name);
-    let since = format!("Since {}, for {}", moment(monitor.since_ms), duration(now - monitor.since_ms));
+    let since =
+        format!("Since {}, for {}", moment(monitor.since_ms), duration(now - monitor.since_ms));
     let latency = monitor.latency_seconds.unwrap_or(f64::NAN);
     let note = if monitor.detail.is_empty() { &monitor.target } else { &monitor.detail };
     let Uptimes { day, week, month, quarter } = monitor.uptime;
@@ -141,7 +142,11 @@ pub(crate) fn change(uptime: &Uptime) -> impl IntoView + use<> {
 
 /// The tooltip of a percentage: its parts and its definition.
 pub(crate) fn explain(uptime: &Uptime) -> String {
-    let down = if uptime.down_ms > 0 { format!("{} down. ", duration(uptime.down_ms)) } else { String::new() };
+    let down = if uptime.down_ms > 0 {
+        format!("{} down. ", duration(uptime.down_ms))
+    } else {
+        String::new()
+    };
     let coverage = availability(uptime.coverage);
     format!("{down}Coverage {coverage}. {DEFINITION}")
 }

@@ -78,21 +78,32 @@ pub(crate) fn Palette() -> impl IntoView {
     let go = Callback::new(move |index: usize| {
         if let Some(entry) = found.with_untracked(|found| found.get(index).cloned()) {
             state.is_open.set(false);
-            navigate(&untrack(|| range.link(&entry.path)), leptos_router::NavigateOptions::default());
+            navigate(
+                &untrack(|| range.link(&entry.path)),
+                leptos_router::NavigateOptions::default(),
+            );
         }
     });
     let on_key = move |event: ev::KeyboardEvent| {
         let count = found.with_untracked(Vec::len);
         match event.key().as_str() {
             "ArrowDown" => selected.update(|at| *at = if *at + 1 < count { *at + 1 } else { 0 }),
-            "ArrowUp" => selected.update(|at| *at = if *at > 0 { *at - 1 } else { count.saturating_sub(1) }),
+            "ArrowUp" => {
+                selected.update(|at| *at = if *at > 0 { *at - 1 } else { count.saturating_sub(1) })
+            }
             "Enter" => go.run(selected.get_untracked()),
             _ => return,
         }
         event.prevent_default();
     };
     let options = move || {
-        found.with(|found| found.iter().enumerate().map(|(index, entry)| option(index, entry, selected, go)).collect_view())
+        found.with(|found| {
+            found
+                .iter()
+                .enumerate()
+                .map(|(index, entry)| option(index, entry, selected, go))
+                .collect_view()
+        })
     };
     view! {
         <dialog
@@ -141,7 +152,12 @@ pub(crate) fn Palette() -> impl IntoView {
     }
 }
 
-fn option(index: usize, entry: &Entry, selected: RwSignal<usize>, go: Callback<usize>) -> impl IntoView + use<> {
+fn option(
+    index: usize,
+    entry: &Entry,
+    selected: RwSignal<usize>,
+    go: Callback<usize>,
+) -> impl IntoView + use<> {
     view! {
         <li
             id=format!("palette-{index}")
@@ -161,7 +177,12 @@ fn option(index: usize, entry: &Entry, selected: RwSignal<usize>, go: Callback<u
 fn pages() -> Vec<Entry> {
     PAGES
         .iter()
-        .map(|page| Entry { icon: page.icon, kind: "Page", name: page.name.to_owned(), path: page.path.to_owned() })
+        .map(|page| Entry {
+            icon: page.icon,
+            kind: "Page",
+            name: page.name.to_owned(),
+            path: page.path.to_owned(),
+        })
         .collect()
 }
 
@@ -172,7 +193,9 @@ fn find(entries: &[Entry], query: &str) -> Vec<Entry> {
         .filter_map(|entry| {
             let in_name = search::rank(query, &entry.name);
             // The kind may be part of the query: "host web".
-            let in_both = || search::rank(query, &format!("{} {}", entry.name, entry.kind)).map(|rank| rank + 10);
+            let in_both = || {
+                search::rank(query, &format!("{} {}", entry.name, entry.kind)).map(|rank| rank + 10)
+            };
             in_name.or_else(in_both).map(|rank| (rank, entry))
         })
         .collect();
@@ -185,13 +208,25 @@ fn load(entries: RwSignal<Vec<Entry>>) {
     spawn_local(async move {
         let mut all = pages();
         if let Ok(overview) = api::get::<Overview>("/api/app/overview", None).await {
-            let entry = |icon, kind, name: &str, path| Entry { icon, kind, name: name.to_owned(), path };
+            let entry =
+                |icon, kind, name: &str, path| Entry { icon, kind, name: name.to_owned(), path };
             all.extend(
-                overview.services.iter().map(|s| entry(IconName::Services, "Service", &s.name, url::service(&s.name))),
+                overview
+                    .services
+                    .iter()
+                    .map(|s| entry(IconName::Services, "Service", &s.name, url::service(&s.name))),
             );
-            all.extend(overview.hosts.iter().map(|h| entry(IconName::Hosts, "Host", &h.name, url::host(&h.name))));
             all.extend(
-                overview.monitors.iter().map(|m| entry(IconName::Uptime, "Monitor", &m.name, url::monitor(&m.name))),
+                overview
+                    .hosts
+                    .iter()
+                    .map(|h| entry(IconName::Hosts, "Host", &h.name, url::host(&h.name))),
+            );
+            all.extend(
+                overview
+                    .monitors
+                    .iter()
+                    .map(|m| entry(IconName::Uptime, "Monitor", &m.name, url::monitor(&m.name))),
             );
         }
         if let Ok(list) = api::get::<AlertList>("/api/app/alerts", None).await {
@@ -199,7 +234,11 @@ fn load(entries: RwSignal<Vec<Entry>>) {
                 icon: IconName::Alerts,
                 kind: "Alert",
                 path: url::alert(&alert.id),
-                name: if alert.target.is_empty() { alert.name } else { format!("{} · {}", alert.name, alert.target) },
+                name: if alert.target.is_empty() {
+                    alert.name
+                } else {
+                    format!("{} · {}", alert.name, alert.target)
+                },
             }));
         }
         if let Ok(runbooks) = api::get::<Vec<RunbookRow>>("/api/app/runbooks", None).await {

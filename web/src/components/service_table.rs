@@ -100,7 +100,11 @@ fn row(service: &ServiceRow) -> impl IntoView + use<> {
 }
 
 /// A number to read at a glance, in full when pointed at.
-pub(crate) fn number_cell(unit: Unit, value: Option<f64>, class: &'static str) -> impl IntoView + use<> {
+pub(crate) fn number_cell(
+    unit: Unit,
+    value: Option<f64>,
+    class: &'static str,
+) -> impl IntoView + use<> {
     let value = value.unwrap_or(f64::NAN);
     view! { <td class=class title=unit.exact(value)>{unit.format(value)}</td> }
 }

@@ -35,7 +35,11 @@ impl<C: Copy + PartialEq> Sort<C> {
     }
 
     /// Sorts rows by `compare`, which says how two rows stand in a column, ascending.
-    pub(crate) fn apply<R>(self, rows: &mut [R], compare: impl Fn(C, &R, &R) -> std::cmp::Ordering) {
+    pub(crate) fn apply<R>(
+        self,
+        rows: &mut [R],
+        compare: impl Fn(C, &R, &R) -> std::cmp::Ordering,
+    ) {
         if let Some((column, direction)) = self.by {
             rows.sort_by(|a, b| match direction {
                 Direction::Ascending => compare(column, a, b),
@@ -110,7 +114,10 @@ mod tests {
         assert_eq!(first.by, Some(('a', Direction::Descending)));
         assert_eq!(second.by, Some(('a', Direction::Ascending)));
         assert_eq!(third, Sort::SERVER);
-        assert_eq!(second.after_click('b', Direction::Ascending).by, Some(('b', Direction::Ascending)));
+        assert_eq!(
+            second.after_click('b', Direction::Ascending).by,
+            Some(('b', Direction::Ascending))
+        );
     }
 
     #[test]

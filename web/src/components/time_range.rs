@@ -61,7 +61,9 @@ fn Choices() -> impl IntoView {
     let error = RwSignal::new("");
     let apply = move |event: ev::SubmitEvent| {
         event.prevent_default();
-        let read = |input: NodeRef<html::Input>| input.get_untracked().and_then(|input| moment_of(&input.value()));
+        let read = |input: NodeRef<html::Input>| {
+            input.get_untracked().and_then(|input| moment_of(&input.value()))
+        };
         match (read(from), read(to)) {
             (Some(from_ms), Some(to_ms)) if from_ms < to_ms => {
                 error.set("");

@@ -50,7 +50,8 @@ impl Look {
 fn describe(day: &DayBar, date: &str) -> String {
     let known = day.up_ms + day.degraded_ms + day.down_ms;
     if known == 0 {
-        let why = if day.excluded_ms > day.unknown_ms { "in maintenance or paused" } else { "no data" };
+        let why =
+            if day.excluded_ms > day.unknown_ms { "in maintenance or paused" } else { "no data" };
         return format!("{date}: {why}");
     }
     let ratio = (day.up_ms + day.degraded_ms) as f64 / known as f64;

@@ -29,15 +29,21 @@ const MARGIN_MS: i64 = 30 * 60 * 1_000;
 pub(crate) fn AlertPage() -> impl IntoView {
     let params = use_params_map();
     let id = Memo::new(move |_| params.with(|params| params.get("id").unwrap_or_default()));
-    let page = use_fetch::<AlertDetail>(move || format!("/api/app/alerts/{}", url::encode(&id.get())));
+    let page =
+        use_fetch::<AlertDetail>(move || format!("/api/app/alerts/{}", url::encode(&id.get())));
     let summary = page.part(|page| Some(page.summary.clone()));
     // The chart shows the moment of the alert unless the reader chooses another range.
     let default = page.part(|page| Some(default_range(&page.summary)));
     RangeState::provide_with(Signal::derive(move || default.get().unwrap_or(DEFAULT)));
 
-    let title = move || summary.with(|summary| summary.as_ref().map_or_else(|| "Alert".to_owned(), |s| s.name.clone()));
-    let state = move || summary.get().map(|summary| mark::alert(summary.state, &summary.severity).view());
-    let target = move || summary.get().map(|summary| view! { <span class="muted">{summary.target}</span> });
+    let title = move || {
+        summary
+            .with(|summary| summary.as_ref().map_or_else(|| "Alert".to_owned(), |s| s.name.clone()))
+    };
+    let state =
+        move || summary.get().map(|summary| mark::alert(summary.state, &summary.severity).view());
+    let target =
+        move || summary.get().map(|summary| view! { <span class="muted">{summary.target}</span> });
     let panel = page.part(|page| page.panel.clone());
     let bands = page.part(|page| vec![band(&page.summary)]);
     let history = page.part(|page| (page.transitions.clone(), page.notifications.clone()));
@@ -45,7 +51,8 @@ pub(crate) fn AlertPage() -> impl IntoView {
     let rule = page.part(|page| (page.expr.clone(), page.source.clone(), page.hold.clone()));
     let labels = page.part(|page| page.summary.labels.clone());
     let runbook = page.part(|page| (page.runbook.clone(), page.runbook_url.clone()));
-    let panel_unit = move || panel.with(|panel| panel.as_ref().map_or(Unit::None, |panel| unit(panel.unit)));
+    let panel_unit =
+        move || panel.with(|panel| panel.as_ref().map_or(Unit::None, |panel| unit(panel.unit)));
     view! {
         <PageHead title=Signal::derive(title) has_range=true>
             {state} {target}
@@ -126,7 +133,7 @@ fn about((description, impact): (String, String)) -> Option<impl IntoView> {
         return None;
     }
     let part = |title: &'static str, text: String| {
-        (!text.is_empty()).then(|| view! { <div><h3>{title}</h3><p>{text}</p></div> })
+        (!text.is_empty()).then(|| view! { <div><h2>{title}</h2><p>{text}</p></div> })
     };
     Some(view! {
         <section class="card words">
@@ -136,7 +143,10 @@ fn about((description, impact): (String, String)) -> Option<impl IntoView> {
 }
 
 fn chart_card(panel: Panel, bands: Signal<Vec<Band>>) -> impl IntoView {
-    view! { <PanelCard panel height=260.0 bands/> }
+    view! {
+        <h2 class="sr">"Chart"</h2>
+        <PanelCard panel height=260.0 bands/>
+    }
 }
 
 fn rule_card(
@@ -148,7 +158,8 @@ fn rule_card(
         .map(|(name, value)| view! { <li class="label">{name}"="<strong>{value}</strong></li> })
         .collect_view();
     let explore = url::explore(&expr);
-    let hold = (!hold.is_empty()).then(|| view! { <div class="fact"><dt>"For"</dt><dd class="num">{hold}</dd></div> });
+    let hold = (!hold.is_empty())
+        .then(|| view! { <div class="fact"><dt>"For"</dt><dd class="num">{hold}</dd></div> });
     view! {
         <section class="card">
             <header class="card-head">
@@ -228,7 +239,10 @@ mod tests {
 
     #[test]
     fn the_time_it_fired_is_shaded() {
-        assert_eq!(band(&alert(AlertState::Firing, None)), Band { from_ms: 1_300_000.0, to_ms: f64::MAX });
+        assert_eq!(
+            band(&alert(AlertState::Firing, None)),
+            Band { from_ms: 1_300_000.0, to_ms: f64::MAX }
+        );
         let over = band(&alert(AlertState::Resolved, Some(2_000_000)));
         assert_eq!(over, Band { from_ms: 1_300_000.0, to_ms: 2_000_000.0 });
     }

@@ -33,7 +33,14 @@ pub(crate) fn AlertsPage() -> impl IntoView {
     let chosen = RwSignal::new(None::<AlertState>);
     let shown = Signal::derive(move || {
         let (query, chosen) = (query.get(), chosen.get());
-        all.with(|all| Arc::new(all.iter().filter(|alert| passes(alert, &query, chosen)).cloned().collect::<Vec<_>>()))
+        all.with(|all| {
+            Arc::new(
+                all.iter()
+                    .filter(|alert| passes(alert, &query, chosen))
+                    .cloned()
+                    .collect::<Vec<_>>(),
+            )
+        })
     });
     let facets = move || {
         FACETS
@@ -82,8 +89,10 @@ fn passes(alert: &AlertSummary, query: &str, state: Option<AlertState>) -> bool 
     if state.is_some_and(|state| state != alert.state) {
         return false;
     }
-    let labels: Vec<String> = alert.labels.iter().map(|(name, value)| format!("{name}={value}")).collect();
-    let mut texts = vec![alert.name.as_str(), &alert.target, &alert.summary, &alert.owner, &alert.severity];
+    let labels: Vec<String> =
+        alert.labels.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    let mut texts =
+        vec![alert.name.as_str(), &alert.target, &alert.summary, &alert.owner, &alert.severity];
     texts.extend(labels.iter().map(String::as_str));
     matches(query, &texts)
 }
@@ -100,7 +109,8 @@ fn failing_rules(rules: Vec<FailingRule>) -> Option<impl IntoView> {
         }
     };
     (!rules.is_empty()).then(|| {
-        let title = format!("{} evaluated", plural(rules.len(), "rule cannot be", "rules cannot be"));
+        let title =
+            format!("{} evaluated", plural(rules.len(), "rule cannot be", "rules cannot be"));
         view! {
             <section class="card banner-card is-warning" role="alert">
                 <h2>{title}</h2>

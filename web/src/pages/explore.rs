@@ -51,7 +51,8 @@ impl Catalog {
 #[component]
 pub(crate) fn ExplorePage() -> impl IntoView {
     let parameters = use_query_map();
-    let query = Memo::new(move |_| parameters.with(|parameters| parameters.get("q").unwrap_or_default()));
+    let query =
+        Memo::new(move |_| parameters.with(|parameters| parameters.get("q").unwrap_or_default()));
     let catalog = Catalog::load();
     let draft = RwSignal::new(query.get_untracked());
     // The browser's own back and forward change the query as well.

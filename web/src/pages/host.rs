@@ -21,7 +21,8 @@ use crate::url;
 pub(crate) fn HostPage() -> impl IntoView {
     let params = use_params_map();
     let name = Memo::new(move |_| params.with(|params| params.get("name").unwrap_or_default()));
-    let page = use_fetch::<Document>(move || format!("/api/app/hosts/{}", url::encode(&name.get())));
+    let page =
+        use_fetch::<Document>(move || format!("/api/app/hosts/{}", url::encode(&name.get())));
     let verdict = page.part(|page| Some((page.row.health, page.verdict.clone())));
     let facts = page.part(|page| page.facts.clone());
     let seen = page.part(|page| page.row.last_seen_ms);

@@ -54,7 +54,9 @@ impl Filter {
         let chips = [Health::Critical, Health::Warning, Health::Ok, Health::Unknown]
             .into_iter()
             .map(|health| {
-                let count = Signal::derive(move || all.with(|all| all.iter().filter(|row| of(row).1 == health).count()));
+                let count = Signal::derive(move || {
+                    all.with(|all| all.iter().filter(|row| of(row).1 == health).count())
+                });
                 let toggle = Callback::new(move |()| {
                     self.health.update(|chosen| {
                         *chosen = if *chosen == Some(health) { None } else { Some(health) };

@@ -22,7 +22,8 @@ use crate::url;
 pub(crate) fn MonitorPage() -> impl IntoView {
     let params = use_params_map();
     let name = Memo::new(move |_| params.with(|params| params.get("name").unwrap_or_default()));
-    let page = use_fetch::<Document>(move || format!("/api/app/monitors/{}", url::encode(&name.get())));
+    let page =
+        use_fetch::<Document>(move || format!("/api/app/monitors/{}", url::encode(&name.get())));
     let row = page.part(|page| Some(page.row.clone()));
     let panels = page.part(|page| page.panels.clone());
     let outages = page.part(|page| page.outages.clone());
@@ -50,7 +51,8 @@ fn facts(row: &MonitorRow, (interval_seconds, runbook): (f64, String)) -> impl I
     let word = mark::monitor(row.state).word;
     let since = format!("{word} for {}", duration(now - row.since_ms));
     let interval = format!("every {}", duration((interval_seconds * 1e3) as i64));
-    let detail = (!row.detail.is_empty()).then(|| view! { <p class="error-text">{row.detail.clone()}</p> });
+    let detail =
+        (!row.detail.is_empty()).then(|| view! { <p class="error-text">{row.detail.clone()}</p> });
     let runbook = (!runbook.is_empty()).then(|| {
         view! {
             <div class="fact">
@@ -84,8 +86,13 @@ fn percentages(row: &MonitorRow) -> impl IntoView + use<> {
         ("This quarter", row.uptime.quarter),
     ];
     let stat = |(name, uptime): (&'static str, Uptime)| {
-        let down = if uptime.down_ms > 0 { format!("{} down", duration(uptime.down_ms)) } else { "no downtime".to_owned() };
-        let coverage = (uptime.coverage < 0.9995).then(|| format!(" · {} known", availability(uptime.coverage)));
+        let down = if uptime.down_ms > 0 {
+            format!("{} down", duration(uptime.down_ms))
+        } else {
+            "no downtime".to_owned()
+        };
+        let coverage = (uptime.coverage < 0.9995)
+            .then(|| format!(" · {} known", availability(uptime.coverage)));
         view! {
             <div class="stat" title=explain(&uptime)>
                 <dt>{name}</dt>

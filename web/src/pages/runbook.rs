@@ -16,16 +16,19 @@ use crate::url;
 pub(crate) fn RunbookPage() -> impl IntoView {
     let params = use_params_map();
     let name = Memo::new(move |_| params.with(|params| params.get("name").unwrap_or_default()));
-    let page = use_fetch::<Runbook>(move || format!("/api/app/runbooks/{}", url::encode(&name.get())));
+    let page =
+        use_fetch::<Runbook>(move || format!("/api/app/runbooks/{}", url::encode(&name.get())));
     let title = page.part(|page| page.row.title.clone());
     let alerts = page.part(|page| page.row.alerts.clone());
     let active = page.list(|page| page.active.clone());
     let blocks = page.part(|page| page.blocks.clone());
     let used_by = move || {
         let alerts = alerts.get();
-        (!alerts.is_empty()).then(|| view! { <p class="hint">{format!("Used by {}", alerts.join(", "))}</p> })
+        (!alerts.is_empty())
+            .then(|| view! { <p class="hint">{format!("Used by {}", alerts.join(", "))}</p> })
     };
-    let heading = move || title.with(|title| if title.is_empty() { name.get() } else { title.clone() });
+    let heading =
+        move || title.with(|title| if title.is_empty() { name.get() } else { title.clone() });
     view! {
         <PageHead title=Signal::derive(heading) has_range=true/>
         <Loaded fetched=page>

@@ -21,7 +21,9 @@ pub(crate) fn RunbooksPage() -> impl IntoView {
     let query = RwSignal::new(String::new());
     let shown = Memo::new(move |_| {
         let query = query.get();
-        all.with(|all| all.iter().filter(|runbook| passes(runbook, &query)).cloned().collect::<Vec<_>>())
+        all.with(|all| {
+            all.iter().filter(|runbook| passes(runbook, &query)).cloned().collect::<Vec<_>>()
+        })
     });
     let none = move || {
         if all.with(|all| all.is_empty()) {

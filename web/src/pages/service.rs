@@ -22,7 +22,8 @@ use crate::url;
 pub(crate) fn ServicePage() -> impl IntoView {
     let params = use_params_map();
     let name = Memo::new(move |_| params.with(|params| params.get("name").unwrap_or_default()));
-    let page = use_fetch::<Document>(move || format!("/api/app/services/{}", url::encode(&name.get())));
+    let page =
+        use_fetch::<Document>(move || format!("/api/app/services/{}", url::encode(&name.get())));
     let row = page.part(|page| Some(page.row.clone()));
     let verdict = page.part(|page| Some(page.verdict.clone()));
     let red = page.part(|page| page.red.clone());

@@ -73,7 +73,11 @@ fn counter_cards(counters: &[Counter]) -> impl IntoView + use<> {
     let cards = parts
         .into_iter()
         .map(|part| {
-            let rows = counters.iter().filter(|counter| counter.part == part).map(counter_row).collect_view();
+            let rows = counters
+                .iter()
+                .filter(|counter| counter.part == part)
+                .map(counter_row)
+                .collect_view();
             view! {
                 <section class="card">
                     <header class="card-head"><h2>{part.to_owned()}</h2></header>

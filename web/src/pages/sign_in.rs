@@ -13,7 +13,8 @@ use crate::state::session::{Access, use_session};
 pub(crate) fn SignInPage() -> impl IntoView {
     let session = use_session();
     let form = Form::new();
-    let needs_setup = move || matches!(session.access(), Access::Known(session) if session.needs_setup);
+    let needs_setup =
+        move || matches!(session.access(), Access::Known(session) if session.needs_setup);
     let submit = Callback::new(move |()| {
         if !form.begin(1) {
             return;

@@ -35,18 +35,24 @@ pub(crate) fn UptimePage() -> impl IntoView {
         FACETS
             .into_iter()
             .map(|state| {
-                let count =
-                    Signal::derive(move || all.with(|all| all.iter().filter(|monitor| monitor.state == state).count()));
+                let count = Signal::derive(move || {
+                    all.with(|all| all.iter().filter(|monitor| monitor.state == state).count())
+                });
                 let toggle = Callback::new(move |()| {
-                    chosen.update(|chosen| *chosen = if *chosen == Some(state) { None } else { Some(state) });
+                    chosen.update(|chosen| {
+                        *chosen = if *chosen == Some(state) { None } else { Some(state) }
+                    });
                 });
                 let is_on = Signal::derive(move || chosen.get() == Some(state));
                 view! { <Chip label=mark::monitor(state).word count is_on on_toggle=toggle/> }
             })
             .collect_view()
     };
-    let names = Memo::new(move |_| groups.with(|groups| groups.iter().map(|group| group.0.clone()).collect::<Vec<_>>()));
-    let tables = move || names.get().into_iter().map(|name| group_table(name, groups)).collect_view();
+    let names = Memo::new(move |_| {
+        groups.with(|groups| groups.iter().map(|group| group.0.clone()).collect::<Vec<_>>())
+    });
+    let tables =
+        move || names.get().into_iter().map(|name| group_table(name, groups)).collect_view();
     let none = move || {
         if all.with(|all| all.is_empty()) {
             view! {
@@ -87,7 +93,11 @@ fn group_table(name: String, groups: Memo<Groups>) -> impl IntoView {
     let heading = (!name.is_empty()).then(|| view! { <h2 class="group-title">{name.clone()}</h2> });
     let monitors = Signal::derive(move || {
         groups.with(|groups| {
-            groups.iter().find(|group| group.0 == name).map(|group| Arc::clone(&group.1)).unwrap_or_default()
+            groups
+                .iter()
+                .find(|group| group.0 == name)
+                .map(|group| Arc::clone(&group.1))
+                .unwrap_or_default()
         })
     });
     view! {

@@ -124,7 +124,8 @@ impl Range {
             Self::Fixed { from_ms, to_ms } => (from_ms, to_ms),
         };
         let length = to - from;
-        let step_ms = STEPS.into_iter().find(|step| length / step <= MAX_POINTS).unwrap_or(30 * DAY);
+        let step_ms =
+            STEPS.into_iter().find(|step| length / step <= MAX_POINTS).unwrap_or(30 * DAY);
         let end_ms = to.div_euclid(step_ms) * step_ms;
         let start_ms = from.div_euclid(step_ms) * step_ms;
         Span { start_ms, end_ms: end_ms.max(start_ms + step_ms), step_ms }
@@ -145,8 +146,13 @@ impl Range {
                     let parts: Vec<&str> = text.split(' ').collect();
                     format!("{} {} {}", parts[0], parts[1], &parts[3][..5])
                 };
-                let is_same_day = from.rsplit_once(' ').map(|p| p.0) == to.rsplit_once(' ').map(|p| p.0);
-                let end = if is_same_day { to[to.len() - 8..to.len() - 3].to_owned() } else { short(&to) };
+                let is_same_day =
+                    from.rsplit_once(' ').map(|p| p.0) == to.rsplit_once(' ').map(|p| p.0);
+                let end = if is_same_day {
+                    to[to.len() - 8..to.len() - 3].to_owned()
+                } else {
+                    short(&to)
+                };
                 format!("{} – {end}", short(&from))
             }
         }
@@ -294,7 +300,8 @@ fn with_range(path: &str, range: Range) -> String {
         return path.to_owned();
     }
     let pairs = range.pairs();
-    let borrowed: Vec<(&str, &str)> = pairs.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let borrowed: Vec<(&str, &str)> =
+        pairs.iter().map(|(name, value)| (*name, value.as_str())).collect();
     let query = url::query(&borrowed);
     if path.contains('?') { format!("{path}&{}", &query[1..]) } else { format!("{path}{query}") }
 }

@@ -38,7 +38,8 @@ impl SessionState {
 
     /// Whether a user is signed in.
     pub(crate) fn is_signed_in(self) -> bool {
-        self.access.with(|access| matches!(access, Access::Known(session) if session.user.is_some()))
+        self.access
+            .with(|access| matches!(access, Access::Known(session) if session.user.is_some()))
     }
 
     /// Asks again, after signing in or out.
@@ -55,7 +56,10 @@ impl SessionState {
     /// The server refused a request for want of a session: ask who is signed in, which leads to the
     /// sign-in page.
     pub(crate) fn expired(self) {
-        if self.access.with_untracked(|access| matches!(access, Access::Known(s) if s.user.is_some())) {
+        if self
+            .access
+            .with_untracked(|access| matches!(access, Access::Known(s) if s.user.is_some()))
+        {
             self.refresh();
         }
     }

@@ -92,7 +92,9 @@ fn storage() -> Option<web_sys::Storage> {
 
 /// Calls back when the system switches; returns whether it is dark now.
 fn follow_system(on_change: impl Fn(bool) + 'static) -> bool {
-    let Ok(Some(query)) = window().match_media("(prefers-color-scheme: dark)") else { return false };
+    let Ok(Some(query)) = window().match_media("(prefers-color-scheme: dark)") else {
+        return false;
+    };
     let is_dark = query.matches();
     let changed = Closure::<dyn FnMut()>::new({
         let query = query.clone();

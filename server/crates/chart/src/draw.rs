@@ -22,7 +22,7 @@ const LABEL_SIZE: f64 = 11.0;
 /// Height that one step of the value axis should have.
 const VALUE_STEP: f64 = 36.0;
 /// Width that one step of the time axis should have.
-const TIME_STEP: f64 = 84.0;
+const TIME_STEP: f64 = 68.0;
 const LINE_WIDTH: f64 = 1.5;
 const DASH: f64 = 5.0;
 const DASH_GAP: f64 = 4.0;
@@ -66,24 +66,16 @@ pub fn draw<DB: DrawingBackend>(
 }
 
 fn grid(chart: &Chart<'_>) -> Grid {
-    Grid {
-        start_ms: chart.start_ms,
-        step_ms: chart.step_ms.max(1),
-    }
+    Grid { start_ms: chart.start_ms, step_ms: chart.step_ms.max(1) }
 }
 
 /// Fits the values in sight; a threshold counts as a value, so it is always in sight.
 fn value_axis(chart: &Chart<'_>, height: f64) -> ValueAxis {
-    let extents = chart
-        .series
-        .iter()
-        .map(|s| extent(grid(chart), s.values, chart.window));
+    let extents = chart.series.iter().map(|s| extent(grid(chart), s.values, chart.window));
     let levels = chart.thresholds.iter().map(|level| (*level, *level));
     let (low, high) = extents
         .chain(levels)
-        .fold((f64::INFINITY, f64::NEG_INFINITY), |all, one| {
-            (all.0.min(one.0), all.1.max(one.1))
-        });
+        .fold((f64::INFINITY, f64::NEG_INFINITY), |all, one| (all.0.min(one.0), all.1.max(one.1)));
     let count = ((height - MARGIN_TOP - TIME_LABELS) / VALUE_STEP).clamp(2.0, 8.0) as usize;
     ValueAxis::fit(low, high, chart.unit, count)
 }
@@ -121,16 +113,8 @@ fn draw_value_axis<DB: DrawingBackend>(
     let anchored = style.pos(Pos::new(HPos::Right, VPos::Center));
     for (index, (tick, label)) in axis.ticks.iter().zip(&axis.labels).enumerate() {
         let y = geometry.y_of(*tick);
-        let color = if index == 0 {
-            chart.theme.axis
-        } else {
-            chart.theme.grid
-        };
-        pen.line(
-            (geometry.left, y),
-            (geometry.right, y),
-            pen.stroke(solid(color), 1.0),
-        )?;
+        let color = if index == 0 { chart.theme.axis } else { chart.theme.grid };
+        pen.line((geometry.left, y), (geometry.right, y), pen.stroke(solid(color), 1.0))?;
         pen.text(label, (geometry.left - LABEL_GAP, y), &anchored)?;
     }
     Ok(())
@@ -175,10 +159,8 @@ fn draw_series<DB: DrawingBackend>(
     // A shaded area helps to read one line and hides others.
     let is_filled = chart.series.len() == 1;
     for segment in segments(grid(chart), series.values, chart.window, columns) {
-        let points: Vec<_> = segment
-            .iter()
-            .map(|point| (geometry.x_of(point.0), geometry.y_of(point.1)))
-            .collect();
+        let points: Vec<_> =
+            segment.iter().map(|point| (geometry.x_of(point.0), geometry.y_of(point.1))).collect();
         if let [point] = points[..] {
             pen.dot(point, 1.75, color.mix(opacity))?;
             continue;
@@ -220,8 +202,7 @@ impl<DB: DrawingBackend> Pen<'_, DB> {
     }
 
     fn line(&self, a: (f64, f64), b: (f64, f64), style: ShapeStyle) -> Result<(), DrawError<DB>> {
-        self.area
-            .draw(&PathElement::new(vec![self.at(a), self.at(b)], style))
+        self.area.draw(&PathElement::new(vec![self.at(a), self.at(b)], style))
     }
 
     fn path(&self, points: &[(f64, f64)], style: ShapeStyle) -> Result<(), DrawError<DB>> {
@@ -231,8 +212,7 @@ impl<DB: DrawingBackend> Pen<'_, DB> {
 
     fn dot(&self, at: (f64, f64), radius: f64, color: RGBAColor) -> Result<(), DrawError<DB>> {
         let radius = self.scaled(radius).round() as i32;
-        self.area
-            .draw(&Circle::new(self.at(at), radius, color.filled()))
+        self.area.draw(&Circle::new(self.at(at), radius, color.filled()))
     }
 
     fn area_below(
@@ -246,10 +226,7 @@ impl<DB: DrawingBackend> Pen<'_, DB> {
         };
         // Down to zero where zero is in sight, else to the edge that is nearer to it.
         let base = geometry.y_of(0.0).clamp(geometry.top, geometry.bottom);
-        let outline = points
-            .iter()
-            .copied()
-            .chain([(last.0, base), (first.0, base)]);
+        let outline = points.iter().copied().chain([(last.0, base), (first.0, base)]);
         let outline: Vec<_> = outline.map(|point| self.at(point)).collect();
         self.area.draw(&Polygon::new(outline, color.filled()))
     }
@@ -266,12 +243,8 @@ impl<DB: DrawingBackend> Pen<'_, DB> {
         if right <= left {
             return Ok(());
         }
-        let corners = [
-            self.at((left, geometry.top)),
-            self.at((right, geometry.bottom)),
-        ];
-        self.area
-            .draw(&Rectangle::new(corners, solid(color).mix(0.08).filled()))
+        let corners = [self.at((left, geometry.top)), self.at((right, geometry.bottom))];
+        self.area.draw(&Rectangle::new(corners, solid(color).mix(0.08).filled()))
     }
 
     fn dashed(&self, level: f64, geometry: &Geometry, color: Rgb) -> Result<(), DrawError<DB>> {
@@ -296,8 +269,7 @@ impl<DB: DrawingBackend> Pen<'_, DB> {
     ) -> Result<(), DrawError<DB>> {
         let size = style.font.get_size() / self.surface.font.size_factor;
         let drop = self.surface.font.drop_em * size / self.surface.units_per_pixel;
-        self.area
-            .draw(&Text::new(text, self.at((x, y + drop)), style))
+        self.area.draw(&Text::new(text, self.at((x, y + drop)), style))
     }
 
     /// The width of a text in CSS pixels.

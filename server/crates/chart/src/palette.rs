@@ -12,11 +12,8 @@ pub const COLORS: usize = 8;
 /// with the smaller hash keeps it and the other takes the next free one; with more keys than colors,
 /// the colors repeat evenly.
 pub fn assign<K: AsRef<str>>(keys: &[K]) -> Vec<usize> {
-    let mut order: Vec<(u64, usize)> = keys
-        .iter()
-        .enumerate()
-        .map(|(index, key)| (hash(key.as_ref()), index))
-        .collect();
+    let mut order: Vec<(u64, usize)> =
+        keys.iter().enumerate().map(|(index, key)| (hash(key.as_ref()), index)).collect();
     order.sort_unstable();
     let mut uses = [0_usize; COLORS];
     let mut colors = vec![0; keys.len()];
@@ -92,10 +89,7 @@ mod tests {
         let colors = assign(&keys);
         for color in 0..COLORS {
             let uses = colors.iter().filter(|c| **c == color).count();
-            assert!(
-                (2..=3).contains(&uses),
-                "color {color} is used {uses} times"
-            );
+            assert!((2..=3).contains(&uses), "color {color} is used {uses} times");
         }
     }
 

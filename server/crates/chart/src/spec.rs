@@ -37,10 +37,7 @@ pub struct Window {
 impl Window {
     /// A window from `from_ms` to `to_ms`, at least one millisecond wide.
     pub fn new(from_ms: f64, to_ms: f64) -> Self {
-        Self {
-            from_ms,
-            to_ms: to_ms.max(from_ms + 1.0),
-        }
+        Self { from_ms, to_ms: to_ms.max(from_ms + 1.0) }
     }
 
     /// The length in milliseconds.

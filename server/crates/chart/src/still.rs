@@ -163,41 +163,23 @@ fn checked_size(still: &Still) -> Result<(u32, u32), StillError> {
     let (width, height) = (still.width, still.height);
     let fits =
         (MIN_SIZE.0..=MAX_SIZE.0).contains(&width) && (MIN_SIZE.1..=MAX_SIZE.1).contains(&height);
-    if fits {
-        Ok((width, height))
-    } else {
-        Err(StillError::Size { width, height })
-    }
+    if fits { Ok((width, height)) } else { Err(StillError::Size { width, height }) }
 }
 
 fn surface(units_per_pixel: f64, size_factor: f64, drop_em: f64) -> Surface {
     static FONTS: OnceLock<()> = OnceLock::new();
     FONTS.get_or_init(|| {
         let faces: [(FontStyle, &'static [u8]); 2] = [
-            (
-                FontStyle::Normal,
-                include_bytes!("../fonts/Inter-Regular.ttf"),
-            ),
-            (
-                FontStyle::Bold,
-                include_bytes!("../fonts/Inter-SemiBold.ttf"),
-            ),
+            (FontStyle::Normal, include_bytes!("../fonts/Inter-Regular.ttf")),
+            (FontStyle::Bold, include_bytes!("../fonts/Inter-SemiBold.ttf")),
         ];
         for (style, bytes) in faces {
             let registered = register_font(FAMILY, style, bytes);
             debug_assert!(registered.is_ok(), "the embedded fonts are valid");
         }
     });
-    let font = Font {
-        family: FAMILY,
-        size_factor,
-        drop_em,
-    };
-    Surface {
-        units_per_pixel,
-        font,
-        is_opaque: true,
-    }
+    let font = Font { family: FAMILY, size_factor, drop_em };
+    Surface { units_per_pixel, font, is_opaque: true }
 }
 
 #[cfg(test)]

@@ -14,11 +14,7 @@ pub struct Rgb {
 impl Rgb {
     /// A color from its usual notation: `0xRRGGBB`.
     pub const fn hex(value: u32) -> Self {
-        Self {
-            red: (value >> 16) as u8,
-            green: (value >> 8) as u8,
-            blue: value as u8,
-        }
+        Self { red: (value >> 16) as u8, green: (value >> 8) as u8, blue: value as u8 }
     }
 
     /// `#rrggbb`, as CSS and SVG write it.

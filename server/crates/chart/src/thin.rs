@@ -116,16 +116,12 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const GRID: Grid = Grid {
-        start_ms: 0,
-        step_ms: 10,
-    };
+    const GRID: Grid = Grid { start_ms: 0, step_ms: 10 };
 
     #[test]
     fn thinning_keeps_the_spike() {
-        let points: Vec<Point> = (0..10_000)
-            .map(|i| (f64::from(i), if i == 7_777 { 99.0 } else { 1.0 }))
-            .collect();
+        let points: Vec<Point> =
+            (0..10_000).map(|i| (f64::from(i), if i == 7_777 { 99.0 } else { 1.0 })).collect();
         let thin = min_max(&points, Window::new(0.0, 10_000.0), 300);
         assert!(thin.len() <= 1_204, "{} points", thin.len());
         assert!(thin.iter().any(|point| point.1 == 99.0));
@@ -135,23 +131,14 @@ mod tests {
     fn a_gap_splits_the_line() {
         let values = [1.0, 2.0, f64::NAN, 4.0, 5.0];
         let lines = segments(GRID, &values, Window::new(0.0, 40.0), 100);
-        assert_eq!(
-            lines,
-            [
-                vec![(0.0, 1.0), (10.0, 2.0)],
-                vec![(30.0, 4.0), (40.0, 5.0)]
-            ]
-        );
+        assert_eq!(lines, [vec![(0.0, 1.0), (10.0, 2.0)], vec![(30.0, 4.0), (40.0, 5.0)]]);
     }
 
     #[test]
     fn lines_run_on_to_both_edges() {
         let values = [0.0, 10.0, 20.0, 30.0];
         let lines = segments(GRID, &values, Window::new(5.0, 25.0), 100);
-        assert_eq!(
-            lines,
-            [vec![(5.0, 5.0), (10.0, 10.0), (20.0, 20.0), (25.0, 25.0)]]
-        );
+        assert_eq!(lines, [vec![(5.0, 5.0), (10.0, 10.0), (20.0, 20.0), (25.0, 25.0)]]);
     }
 
     #[test]

@@ -38,9 +38,8 @@ const STEPS_MONTHS: [i64; 6] = [1, 2, 3, 6, 12, 60];
 /// The first Monday after the epoch: weeks are counted from it, in days.
 const FIRST_MONDAY: i64 = 4;
 
-const MONTHS: [&str; 12] = [
-    "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
-];
+const MONTHS: [&str; 12] =
+    ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
 /// A fitted horizontal axis.
 #[derive(Debug, Clone, PartialEq)]
@@ -73,11 +72,7 @@ impl TimeAxis {
 }
 
 fn even_ticks(from: f64, to: f64, step: i64) -> Vec<i64> {
-    let origin = if step >= 7 * DAY {
-        FIRST_MONDAY * DAY
-    } else {
-        0
-    };
+    let origin = if step >= 7 * DAY { FIRST_MONDAY * DAY } else { 0 };
     let first = ((from - origin as f64) / step as f64).ceil() as i64;
     let last = ((to - origin as f64) / step as f64).floor() as i64;
     (first..=last).map(|i| origin + i * step).collect()
@@ -85,10 +80,7 @@ fn even_ticks(from: f64, to: f64, step: i64) -> Vec<i64> {
 
 fn month_ticks(from: f64, to: f64, max: f64) -> Vec<i64> {
     let months = (to - from) / (30.44 * DAY as f64);
-    let step = STEPS_MONTHS
-        .into_iter()
-        .find(|step| months / *step as f64 <= max)
-        .unwrap_or(120);
+    let step = STEPS_MONTHS.into_iter().find(|step| months / *step as f64 <= max).unwrap_or(120);
     let (year, month, _) = civil((from / DAY as f64).floor() as i64);
     let first = (year * 12 + month - 1).div_euclid(step) * step;
     (0..)
@@ -141,11 +133,7 @@ fn civil(day: i64) -> (i64, i64, i64) {
         (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let march_month = (5 * day_of_year + 2) / 153;
-    let month = if march_month < 10 {
-        march_month + 3
-    } else {
-        march_month - 9
-    };
+    let month = if march_month < 10 { march_month + 3 } else { march_month - 9 };
     let year = year_of_era + era * 400 + i64::from(month <= 2);
     (year, month, day_of_year - (153 * march_month + 2) / 5 + 1)
 }
@@ -176,23 +164,11 @@ mod tests {
 
     #[test]
     fn ticks_fall_on_calendar_steps() {
-        check(
-            1.0,
-            6,
-            0,
-            &[
-                "08:00", "08:10", "08:20", "08:30", "08:40", "08:50", "09:00",
-            ],
-        );
+        check(1.0, 6, 0, &["08:00", "08:10", "08:20", "08:30", "08:40", "08:50", "09:00"]);
         check(0.02, 4, 0, &["08:00:00", "08:00:30", "08:01:00"]);
         check(24.0, 4, 0, &["12:00", "18:00", "22 Nov", "06:00"]);
         check(24.0 * 28.0, 5, 0, &["23 Nov", "30 Nov", "7 Dec", "14 Dec"]);
-        check(
-            24.0 * 200.0,
-            8,
-            0,
-            &["Dec", "2027", "Feb", "Mar", "Apr", "May", "Jun"],
-        );
+        check(24.0 * 200.0, 8, 0, &["Dec", "2027", "Feb", "Mar", "Apr", "May", "Jun"]);
     }
 
     #[test]

@@ -108,10 +108,7 @@ impl Unit {
     pub(crate) fn tick_labels(self, ticks: &[f64]) -> Vec<String> {
         let largest = ticks.iter().fold(0.0_f64, |max, tick| max.max(tick.abs()));
         let scale = self.scale(largest);
-        let step = ticks
-            .windows(2)
-            .map(|pair| pair[1] - pair[0])
-            .fold(f64::INFINITY, f64::min);
+        let step = ticks.windows(2).map(|pair| pair[1] - pair[0]).fold(f64::INFINITY, f64::min);
         let decimals = decimals_of(step / scale.divisor);
         ticks
             .iter()
@@ -127,11 +124,7 @@ impl Unit {
 
     /// The size for values up to `magnitude`.
     pub(crate) fn scale(self, magnitude: f64) -> Scale {
-        let decimal = |divisor, suffix| Scale {
-            divisor,
-            suffix,
-            steps: Steps::Decimal,
-        };
+        let decimal = |divisor, suffix| Scale { divisor, suffix, steps: Steps::Decimal };
         let pick = |table: Table| {
             let entry = table.iter().find(|entry| magnitude.abs() >= entry.0);
             entry.map_or(decimal(1.0, ""), |entry| decimal(entry.1, entry.2))
@@ -146,10 +139,7 @@ impl Unit {
             Self::Seconds => seconds(magnitude),
             Self::Milliseconds => {
                 let scale = seconds(magnitude / 1e3);
-                Scale {
-                    divisor: scale.divisor * 1e3,
-                    ..scale
-                }
+                Scale { divisor: scale.divisor * 1e3, ..scale }
             }
         }
     }
@@ -181,11 +171,7 @@ fn seconds(magnitude: f64) -> Scale {
         " min" | " s" => Steps::Sixty,
         _ => Steps::Decimal,
     };
-    Scale {
-        divisor,
-        suffix,
-        steps,
-    }
+    Scale { divisor, suffix, steps }
 }
 
 /// `number` with at most `digits` significant digits, without trailing zeros; a power of ten outside
@@ -198,9 +184,7 @@ pub fn significant(number: f64, digits: usize) -> String {
     if !(-6..15).contains(&exponent) {
         return minus(&format!("{number:.2e}"));
     }
-    let decimals = usize::try_from(digits as i32 - 1 - exponent)
-        .unwrap_or(0)
-        .min(12);
+    let decimals = usize::try_from(digits as i32 - 1 - exponent).unwrap_or(0).min(12);
     minus(&trim_zeros(&format!("{number:.decimals$}")))
 }
 
@@ -254,19 +238,9 @@ mod tests {
             ("days", Unit::Seconds, 259_200.0, "3 d"),
             ("no time", Unit::Seconds, 0.0, "0 s"),
             ("milliseconds", Unit::Milliseconds, 250.0, "250 ms"),
-            (
-                "seconds from milliseconds",
-                Unit::Milliseconds,
-                1_500.0,
-                "1.5 s",
-            ),
+            ("seconds from milliseconds", Unit::Milliseconds, 1_500.0, "1.5 s"),
             ("kibibytes", Unit::Bytes, 1_536.0, "1.5 KiB"),
-            (
-                "traffic",
-                Unit::BytesPerSecond,
-                3.0 * 1024.0 * 1024.0,
-                "3 MiB/s",
-            ),
+            ("traffic", Unit::BytesPerSecond, 3.0 * 1024.0 * 1024.0, "3 MiB/s"),
             ("rate", Unit::PerSecond, 82.73, "82.7/s"),
             ("not a number", Unit::PerSecond, f64::NAN, "–"),
             ("infinite", Unit::Seconds, f64::INFINITY, "∞"),

@@ -33,20 +33,16 @@ impl ValueAxis {
         let last = (high / step - 1e-9).ceil();
         // The bound is a proof against a range that no step divides, such as one beyond 2^53.
         let intervals = (last - first).clamp(1.0, 64.0) as i32;
-        let ticks: Vec<f64> = (0..=intervals)
-            .map(|i| (first + f64::from(i)) * step)
-            .collect();
+        let ticks: Vec<f64> = (0..=intervals).map(|i| (first + f64::from(i)) * step).collect();
         let labels = unit.tick_labels(&ticks);
-        Self {
-            low: first * step,
-            high: (first + f64::from(intervals)) * step,
-            ticks,
-            labels,
-        }
+        Self { low: first * step, high: (first + f64::from(intervals)) * step, ticks, labels }
     }
 }
 
-/// Starts at zero when that is near, and gives a flat line room.
+/// An axis spans at least this share of its largest value, so that noise is not drawn as a mountain.
+const LEAST_SPAN: f64 = 0.1;
+
+/// Starts at zero when that is near, always for shares of a whole, and gives a flat line room.
 fn widen(low: f64, high: f64, unit: Unit) -> (f64, f64) {
     if !(low.is_finite() && high.is_finite()) || low > high {
         return (0.0, if unit == Unit::Percent { 100.0 } else { 1.0 });
@@ -57,20 +53,15 @@ fn widen(low: f64, high: f64, unit: Unit) -> (f64, f64) {
             _ => (0.0, 1.0),
         };
     }
-    if low >= 0.0 && low < NEAR_ZERO * high {
+    let is_share = matches!(unit, Unit::Ratio | Unit::Percent);
+    if low >= 0.0 && (is_share || low < NEAR_ZERO * high) {
         return (0.0, high);
     }
     if high <= 0.0 && high > NEAR_ZERO * low {
         return (low, 0.0);
     }
-    if high - low < 1e-9 * high.abs().max(low.abs()) {
-        return if low > 0.0 {
-            (0.0, high * 1.25)
-        } else {
-            (low * 1.25, 0.0)
-        };
-    }
-    (low, high)
+    let missing = LEAST_SPAN * low.abs().max(high.abs()) - (high - low);
+    if missing > 0.0 { (low - missing / 2.0, high + missing / 2.0) } else { (low, high) }
 }
 
 fn step_for(span: f64, magnitude: f64, unit: Unit, count: usize) -> f64 {
@@ -84,9 +75,7 @@ fn step_for(span: f64, magnitude: f64, unit: Unit, count: usize) -> f64 {
     let natural = table.and_then(|steps| steps.iter().find(|step| **step >= raw * 0.999));
     let step = natural.copied().unwrap_or_else(|| {
         let power = 10_f64.powf(raw.log10().floor());
-        let factor = DECIMAL_STEPS
-            .iter()
-            .find(|factor| **factor >= raw / power * 0.999);
+        let factor = DECIMAL_STEPS.iter().find(|factor| **factor >= raw / power * 0.999);
         factor.copied().unwrap_or(10.0) * power
     });
     step * scale.divisor
@@ -104,13 +93,7 @@ mod tests {
 
     #[test]
     fn steps_are_natural_for_the_unit() {
-        check(
-            3.0,
-            92.0,
-            Unit::PerSecond,
-            4,
-            &["0", "25/s", "50/s", "75/s", "100/s"],
-        );
+        check(3.0, 92.0, Unit::PerSecond, 4, &["0", "25/s", "50/s", "75/s", "100/s"]);
         check(
             0.0,
             900.0 * 1_048_576.0,
@@ -118,27 +101,29 @@ mod tests {
             4,
             &["0", "250 MiB", "500 MiB", "750 MiB", "1000 MiB"],
         );
-        check(
-            0.0,
-            200.0,
-            Unit::Seconds,
-            4,
-            &["0", "1 min", "2 min", "3 min", "4 min"],
-        );
+        check(0.0, 200.0, Unit::Seconds, 4, &["0", "1 min", "2 min", "3 min", "4 min"]);
         check(0.0, 0.042, Unit::Ratio, 4, &["0", "2%", "4%", "6%"]);
         check(0.0, 18_000.0, Unit::Seconds, 3, &["0", "2 h", "4 h", "6 h"]);
     }
 
     #[test]
     fn a_high_plateau_does_not_start_at_zero() {
-        let axis = ValueAxis::fit(95.0, 99.0, Unit::Percent, 4);
-        assert_eq!((axis.low, axis.high), (95.0, 99.0));
+        let axis = ValueAxis::fit(700.0, 990.0, Unit::Milliseconds, 4);
+        assert_eq!((axis.low, axis.high), (700.0, 1_000.0));
     }
 
     #[test]
-    fn a_flat_line_gets_room() {
-        let axis = ValueAxis::fit(7.0, 7.0, Unit::None, 4);
-        assert!(axis.low == 0.0 && axis.high > 7.0);
+    fn shares_of_a_whole_start_at_zero() {
+        let axis = ValueAxis::fit(0.995, 0.9999, Unit::Ratio, 4);
+        assert_eq!((axis.low, axis.high), (0.0, 1.0));
+    }
+
+    #[test]
+    fn noise_and_flat_lines_get_room() {
+        let noise = ValueAxis::fit(99.99, 100.01, Unit::None, 4);
+        assert!(noise.low <= 95.1 && noise.high >= 104.9, "{noise:?}");
+        let flat = ValueAxis::fit(7.0, 7.0, Unit::None, 4);
+        assert!(flat.low < 7.0 && flat.high > 7.0, "{flat:?}");
         let zero = ValueAxis::fit(0.0, 0.0, Unit::Ratio, 2);
         assert_eq!(zero.labels, ["0", "0.5%", "1.0%"]);
     }

@@ -8,6 +8,8 @@ use std::{
 use tempfile::TempDir;
 use tokio::process::Command;
 
+use super::webhook::Webhook;
+
 /// Free ports, flushes every second, and nothing that sends by itself.
 const SETTINGS: &str = r#"
 [http]
@@ -59,6 +61,19 @@ impl Folder {
         path
     }
 
+    /// Has every alert sent to a webhook, one notification for each, without waiting for more.
+    pub(crate) fn notify(&self, hook: &Webhook) {
+        self.write(
+            "alerting.yml",
+            &format!(
+                "route:\n  receiver: hook\n  group_by: ['...']\n  group_wait: 0s\n  \
+                 group_interval: 1s\nreceivers:\n  - name: hook\n    webhook_configs:\n      \
+                 - url: {}\n",
+                hook.url
+            ),
+        );
+    }
+
     /// A text with the folder's own path taken out, so that it can be compared.
     pub(crate) fn without_path(&self, text: &str) -> String {
         text.replace(&format!("{}/", self.0.path().display()), "")
@@ -72,6 +87,13 @@ impl Folder {
     /// Runs the program to its end.
     pub(crate) async fn run(&self, args: &[&str]) -> Output {
         self.bellwether(args).output().await.unwrap()
+    }
+
+    /// Runs the program with something on its standard input; it must succeed.
+    pub(crate) async fn run_with_input(&self, args: &[&str], input: &str) {
+        let file = std::fs::File::open(self.write("input.txt", input)).unwrap();
+        let output = self.bellwether(args).stdin(file).output().await.unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     }
 
     /// A secret for the API with a role.

@@ -48,18 +48,25 @@ fn of_transition(transition: &Transition, unit: Unit) -> Event {
 
 fn of_notification(notification: &Notification) -> Event {
     let icon = if notification.kind == "email" { IconName::Mail } else { IconName::Webhook };
-    let what = format!("{} ({}) about {}", notification.receiver, notification.kind, notification.status);
+    let what =
+        format!("{} ({}) about {}", notification.receiver, notification.kind, notification.status);
     let attempts = plural(notification.attempts as usize, "attempt", "attempts");
     let (tone, title, note) = match notification.state {
-        NotificationState::Sent if notification.attempts > 1 => ("is-ok", format!("Notified {what}"), format!("After {attempts}")),
+        NotificationState::Sent if notification.attempts > 1 => {
+            ("is-ok", format!("Notified {what}"), format!("After {attempts}"))
+        }
         NotificationState::Sent => ("is-ok", format!("Notified {what}"), String::new()),
         NotificationState::Pending => ("is-info", format!("Will notify {what}"), String::new()),
-        NotificationState::Retrying => {
-            ("is-warning", format!("Could not notify {what} yet"), format!("{attempts}: {}", notification.error))
-        }
-        NotificationState::Dead => {
-            ("is-critical", format!("Gave up notifying {what}"), format!("{attempts}: {}", notification.error))
-        }
+        NotificationState::Retrying => (
+            "is-warning",
+            format!("Could not notify {what} yet"),
+            format!("{attempts}: {}", notification.error),
+        ),
+        NotificationState::Dead => (
+            "is-critical",
+            format!("Gave up notifying {what}"),
+            format!("{attempts}: {}", notification.error),
+        ),
     };
     let at_ms = notification.sent_ms.unwrap_or(notification.created_ms);
     Event { at_ms, icon, tone, title, note }
@@ -112,9 +119,16 @@ mod tests {
 
     #[test]
     fn effects_stand_above_their_causes() {
-        let firing = Transition { at_ms: 2_500, to: AlertState::Firing, value: 0.07, reason: String::new() };
-        let pending = Transition { at_ms: 1_000, to: AlertState::Pending, value: f64::NAN, reason: String::new() };
-        let events = events(&[pending, firing], &[notification(NotificationState::Sent, 1)], Unit::Ratio);
+        let firing =
+            Transition { at_ms: 2_500, to: AlertState::Firing, value: 0.07, reason: String::new() };
+        let pending = Transition {
+            at_ms: 1_000,
+            to: AlertState::Pending,
+            value: f64::NAN,
+            reason: String::new(),
+        };
+        let events =
+            events(&[pending, firing], &[notification(NotificationState::Sent, 1)], Unit::Ratio);
         let titles: Vec<&str> = events.iter().map(|event| event.title.as_str()).collect();
         assert_eq!(titles, ["Notified ops (email) about firing", "Firing", "Pending"]);
         assert_eq!(events[1].note, "Value 7%");

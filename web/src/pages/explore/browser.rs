@@ -71,8 +71,15 @@ fn found(catalog: Catalog, query: &str) -> Vec<Known> {
             .into_iter()
             .filter_map(|name| {
                 let entry = metadata.get(&name).and_then(|entries| entries.first());
-                let text = |pick: fn(&crate::prom::Metadata) -> &String| entry.map(pick).cloned().unwrap_or_default();
-                let known = Known { kind: text(|m| &m.kind), unit: text(|m| &m.unit), help: text(|m| &m.help), name };
+                let text = |pick: fn(&crate::prom::Metadata) -> &String| {
+                    entry.map(pick).cloned().unwrap_or_default()
+                };
+                let known = Known {
+                    kind: text(|m| &m.kind),
+                    unit: text(|m| &m.unit),
+                    help: text(|m| &m.help),
+                    name,
+                };
                 rank(query, &format!("{} {}", known.name, known.help)).map(|rank| (rank, known))
             })
             .collect()

@@ -23,7 +23,11 @@ struct Offer {
 
 /// The box: Enter runs, Shift+Enter breaks the line, Tab takes the first candidate.
 #[component]
-pub(super) fn QueryEditor(draft: RwSignal<String>, catalog: Catalog, on_run: Callback<String>) -> impl IntoView {
+pub(super) fn QueryEditor(
+    draft: RwSignal<String>,
+    catalog: Catalog,
+    on_run: Callback<String>,
+) -> impl IntoView {
     let area = NodeRef::<html::Textarea>::new();
     let completion = Completion {
         area,
@@ -115,7 +119,9 @@ impl Completion {
         let selected = self.selected.get_untracked();
         match event.key().as_str() {
             "ArrowDown" => self.selected.set(Some(selected.map_or(0, |at| (at + 1) % count))),
-            "ArrowUp" => self.selected.set(Some(selected.map_or(count - 1, |at| (at + count - 1) % count))),
+            "ArrowUp" => {
+                self.selected.set(Some(selected.map_or(count - 1, |at| (at + count - 1) % count)))
+            }
             "Tab" => self.take(selected.unwrap_or(0)),
             // Enter runs the query unless a candidate was chosen.
             "Enter" => match selected {
@@ -137,7 +143,9 @@ impl Completion {
             "function" => format!("{}(", candidate.text),
             _ => candidate.text.clone(),
         };
-        let (Some(before), Some(after)) = (text.get(..offer.start), text.get(offer.end..)) else { return };
+        let (Some(before), Some(after)) = (text.get(..offer.start), text.get(offer.end..)) else {
+            return;
+        };
         let after = after.strip_prefix('(').filter(|_| insert.ends_with('(')).unwrap_or(after);
         let completed = format!("{before}{insert}");
         let cursor = completed.encode_utf16().count() as u32;
@@ -191,10 +199,16 @@ impl Completion {
     fn metrics(self) -> Vec<Candidate> {
         let names = self.catalog.names.get_untracked().unwrap_or_default();
         self.catalog.metadata.with_untracked(|metadata| {
-            let help = |name: &String| metadata.get(name).and_then(|entries| entries.first()).map(|m| m.help.clone());
+            let help = |name: &String| {
+                metadata.get(name).and_then(|entries| entries.first()).map(|m| m.help.clone())
+            };
             names
                 .into_iter()
-                .map(|name| Candidate { detail: help(&name).unwrap_or_default(), kind: "metric", text: name })
+                .map(|name| Candidate {
+                    detail: help(&name).unwrap_or_default(),
+                    kind: "metric",
+                    text: name,
+                })
                 .collect()
         })
     }
@@ -220,7 +234,12 @@ fn byte_of(text: &str, units: usize) -> usize {
 fn CompletionList(completion: Completion) -> impl IntoView {
     let items = move || {
         completion.offer.with(|offer| {
-            offer.candidates.iter().enumerate().map(|(index, candidate)| item(completion, index, candidate)).collect_view()
+            offer
+                .candidates
+                .iter()
+                .enumerate()
+                .map(|(index, candidate)| item(completion, index, candidate))
+                .collect_view()
         })
     };
     let is_open = Memo::new(move |_| completion.offer.with(|offer| !offer.candidates.is_empty()));

@@ -29,16 +29,20 @@ fn use_instant(query: Signal<String>, runs: Signal<u32>) -> Instant {
     let range = use_range();
     let instant = Instant { rows: RwSignal::new(None), failure: RwSignal::new(None) };
     let request = Request::new();
-    Effect::new(move |previous: Option<String>| {
-        let expr = query.get();
+    Effect::new(move |previous: Option<(String, u32)>| {
+        let asked_for = (query.get(), runs.get());
         let end_ms = range.span().end_ms;
-        runs.track();
-        if previous.as_ref() != Some(&expr) {
+        if previous.as_ref() == Some(&asked_for) {
+            // What the server has refused it refuses again.
+            if instant.failure.with_untracked(|f| f.as_ref().is_some_and(Failure::is_refusal)) {
+                return asked_for;
+            }
+        } else {
             request.cancel();
             instant.rows.set(None);
             instant.failure.set(None);
         }
-        let asked = expr.clone();
+        let asked = asked_for.0.clone();
         request.start(
             |signal| async move { prom::query(&asked, end_ms, signal.as_ref()).await },
             move |result| match result {
@@ -49,14 +53,18 @@ fn use_instant(query: Signal<String>, runs: Signal<u32>) -> Instant {
                 Err(failure) => instant.failure.set(Some(failure)),
             },
         );
-        expr
+        asked_for
     });
     instant
 }
 
 /// Chart and table of a query.
 #[component]
-pub(super) fn QueryResult(query: Signal<String>, runs: Signal<u32>, catalog: Catalog) -> impl IntoView {
+pub(super) fn QueryResult(
+    query: Signal<String>,
+    runs: Signal<u32>,
+    catalog: Catalog,
+) -> impl IntoView {
     let instant = use_instant(query, runs);
     let chart = use_panel_data(move || {
         runs.track();
@@ -64,7 +72,8 @@ pub(super) fn QueryResult(query: Signal<String>, runs: Signal<u32>, catalog: Cat
     });
     let unit = Signal::derive(move || {
         let expr = query.get();
-        let metric_unit = first_metric(&expr).map(|metric| catalog.unit_of(metric)).unwrap_or_default();
+        let metric_unit =
+            first_metric(&expr).map(|metric| catalog.unit_of(metric)).unwrap_or_default();
         guess_unit(&expr, &metric_unit)
     });
     let failure = Signal::derive(move || instant.failure.get());
@@ -109,7 +118,8 @@ fn value_table(rows: &[Row], unit: Unit) -> impl IntoView + use<> {
         .into_any();
     }
     let names = label_names(rows);
-    let head = names.iter().map(|name| view! { <th scope="col">{name.clone()}</th> }).collect_view();
+    let head =
+        names.iter().map(|name| view! { <th scope="col">{name.clone()}</th> }).collect_view();
     let body = rows
         .iter()
         .take(ROWS)
@@ -129,7 +139,10 @@ fn value_table(rows: &[Row], unit: Unit) -> impl IntoView + use<> {
         .collect_view();
     let total = rows.len();
     let cut = (total > ROWS).then(|| {
-        let text = format!("The first {ROWS} of {}. Aggregate to see less.", plural(total, "series", "series"));
+        let text = format!(
+            "The first {ROWS} of {}. Aggregate to see less.",
+            plural(total, "series", "series")
+        );
         view! { <p class="hint">{text}</p> }
     });
     view! {
@@ -155,7 +168,8 @@ fn value_table(rows: &[Row], unit: Unit) -> impl IntoView + use<> {
 fn label_names(rows: &[Row]) -> Vec<String> {
     let names: std::collections::BTreeSet<&String> =
         rows.iter().flat_map(|row| row.labels.iter().map(|label| &label.0)).collect();
-    let (mut first, others): (Vec<String>, Vec<String>) = names.into_iter().cloned().partition(|name| name == "__name__");
+    let (mut first, others): (Vec<String>, Vec<String>) =
+        names.into_iter().cloned().partition(|name| name == "__name__");
     first.extend(others);
     first
 }
@@ -167,7 +181,10 @@ fn reading(value: &Reading, unit: Unit) -> (String, String) {
         Reading::Text(text) => (text.clone(), text.clone()),
         Reading::Histogram { count, sum } => {
             let mean = unit.format(sum / count);
-            (format!("{} × {mean}", Unit::None.format(*count)), format!("{count} observations, sum {sum}"))
+            (
+                format!("{} × {mean}", Unit::None.format(*count)),
+                format!("{count} observations, sum {sum}"),
+            )
         }
     }
 }

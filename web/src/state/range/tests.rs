@@ -12,8 +12,20 @@ fn a_range_is_read_from_the_url() {
         ("nonsense", Some("soon"), None, None, None),
         ("too short", Some("0m"), None, None, None),
         ("beyond numbers", Some("99999999999999d"), None, None, None),
-        ("fixed", None, Some("1000"), Some("61000"), Some(Range::Fixed { from_ms: 1_000, to_ms: 61_000 })),
-        ("fixed wins", Some("1d"), Some("1000"), Some("61000"), Some(Range::Fixed { from_ms: 1_000, to_ms: 61_000 })),
+        (
+            "fixed",
+            None,
+            Some("1000"),
+            Some("61000"),
+            Some(Range::Fixed { from_ms: 1_000, to_ms: 61_000 }),
+        ),
+        (
+            "fixed wins",
+            Some("1d"),
+            Some("1000"),
+            Some("61000"),
+            Some(Range::Fixed { from_ms: 1_000, to_ms: 61_000 }),
+        ),
         ("the wrong way round", Some("1d"), Some("61000"), Some("1000"), Some(last(DAY))),
     ];
     for (name, range, from, to, expected) in cases {

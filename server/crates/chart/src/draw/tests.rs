@@ -83,21 +83,14 @@ impl DrawingBackend for &mut Recorder {
         text: &str,
         _: &S,
     ) -> Result<(u32, u32), DrawingErrorKind<std::io::Error>> {
-        Ok((
-            (text.chars().count() as f64 * 6.0 * K) as u32,
-            (12.0 * K) as u32,
-        ))
+        Ok(((text.chars().count() as f64 * 6.0 * K) as u32, (12.0 * K) as u32))
     }
 }
 
 fn record(values: &[&[f64]], thresholds: &[f64], bands: &[Band]) -> (Recorder, Geometry) {
     let series: Vec<Series<'_>> = values
         .iter()
-        .map(|values| Series {
-            color: Rgb::hex(0x0012_3456),
-            values,
-            emphasis: Emphasis::Normal,
-        })
+        .map(|values| Series { color: Rgb::hex(0x0012_3456), values, emphasis: Emphasis::Normal })
         .collect();
     let chart = Chart {
         series: &series,
@@ -112,11 +105,7 @@ fn record(values: &[&[f64]], thresholds: &[f64], bands: &[Band]) -> (Recorder, G
     };
     let surface = Surface {
         units_per_pixel: K,
-        font: Font {
-            family: "sans-serif",
-            size_factor: 1.0,
-            drop_em: 0.0,
-        },
+        font: Font { family: "sans-serif", size_factor: 1.0, drop_em: 0.0 },
         is_opaque: false,
     };
     let mut recorder = Recorder::default();
@@ -135,11 +124,7 @@ fn the_plot_leaves_room_for_its_labels() {
     assert_eq!((geometry.top, geometry.bottom), (8.0, 178.0));
     assert_eq!((geometry.low, geometry.high), (0.0, 100.0));
     for label in ["0", "100/s", "00:30", "00:45"] {
-        assert!(
-            recorder.texts.iter().any(|text| text == label),
-            "{label}: {:?}",
-            recorder.texts
-        );
+        assert!(recorder.texts.iter().any(|text| text == label), "{label}: {:?}", recorder.texts);
     }
 }
 
@@ -164,14 +149,8 @@ fn only_a_single_series_is_shaded() {
 
 #[test]
 fn a_band_outside_of_the_window_is_not_drawn() {
-    let inside = Band {
-        from_ms: 600_000.0,
-        to_ms: 1e12,
-    };
-    let outside = Band {
-        from_ms: 1e12,
-        to_ms: 2e12,
-    };
+    let inside = Band { from_ms: 600_000.0, to_ms: 1e12 };
+    let outside = Band { from_ms: 1e12, to_ms: 2e12 };
     let (recorder, _) = record(&[&[1.0]], &[], &[inside, outside]);
     assert_eq!(recorder.rectangles, 1);
 }
@@ -182,11 +161,7 @@ fn a_long_series_is_thinned_to_its_pixels() {
     let (short, _) = record(&[&values], &[], &[]);
     assert!(short.paths.contains(&60));
     let long: Vec<f64> = (0..50_000).map(|i| f64::from(i % 7)).collect();
-    let series = [Series {
-        color: Rgb::hex(0),
-        values: &long,
-        emphasis: Emphasis::Normal,
-    }];
+    let series = [Series { color: Rgb::hex(0), values: &long, emphasis: Emphasis::Normal }];
     let chart = Chart {
         series: &series,
         start_ms: 0,
@@ -200,11 +175,7 @@ fn a_long_series_is_thinned_to_its_pixels() {
     };
     let surface = Surface {
         units_per_pixel: K,
-        font: Font {
-            family: "sans-serif",
-            size_factor: 1.0,
-            drop_em: 0.0,
-        },
+        font: Font { family: "sans-serif", size_factor: 1.0, drop_em: 0.0 },
         is_opaque: true,
     };
     let mut recorder = Recorder::default();

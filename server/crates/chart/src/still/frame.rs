@@ -43,51 +43,24 @@ fn draw_frame<DB: DrawingBackend>(
     root.fill(&solid(still.theme.surface))?;
     let k = surface.units_per_pixel;
     let px = |pixels: f64| (pixels * k).round() as i32;
-    let keys: Vec<&str> = still
-        .series
-        .iter()
-        .map(|series| series.key.as_str())
-        .collect();
-    let colors: Vec<Rgb> = palette::assign(&keys)
-        .into_iter()
-        .map(|index| still.theme.series[index])
-        .collect();
+    let keys: Vec<&str> = still.series.iter().map(|series| series.key.as_str()).collect();
+    let colors: Vec<Rgb> =
+        palette::assign(&keys).into_iter().map(|index| still.theme.series[index]).collect();
 
-    let inner = root.margin(
-        px(PADDING * 0.75),
-        px(PADDING * 0.75),
-        px(PADDING),
-        px(PADDING),
-    );
-    let title_height = if still.title.is_empty() {
-        0.0
-    } else {
-        TITLE_HEIGHT
-    };
+    let inner = root.margin(px(PADDING * 0.75), px(PADDING * 0.75), px(PADDING), px(PADDING));
+    let title_height = if still.title.is_empty() { 0.0 } else { TITLE_HEIGHT };
     let legend_style = text_style(still.theme.muted, LEGEND_SIZE, FontStyle::Normal, surface);
-    let pen = Pen {
-        area: &inner,
-        surface,
-    };
+    let pen = Pen { area: &inner, surface };
     let width = f64::from(inner.dim_in_pixel().0) / k;
     let legend = legend_rows(&pen, still, &legend_style, width)?;
-    let legend_height = if legend.is_empty() {
-        0.0
-    } else {
-        legend.len() as f64 * LEGEND_ROW + 4.0
-    };
+    let legend_height =
+        if legend.is_empty() { 0.0 } else { legend.len() as f64 * LEGEND_ROW + 4.0 };
 
     let (title, rest) = inner.split_vertically(px(title_height));
     let height = f64::from(rest.dim_in_pixel().1) / k;
     let (plot, below) = rest.split_vertically(px((height - legend_height).max(1.0)));
     if title_height > 0.0 {
-        draw_title(
-            &Pen {
-                area: &title,
-                surface,
-            },
-            still,
-        )?;
+        draw_title(&Pen { area: &title, surface }, still)?;
     }
     let series: Vec<Series<'_>> = still
         .series
@@ -110,48 +83,20 @@ fn draw_frame<DB: DrawingBackend>(
         theme: &still.theme,
         utc_offset_seconds: still.utc_offset_seconds,
     };
-    draw_chart(
-        &plot,
-        &chart,
-        Surface {
-            is_opaque: false,
-            ..surface
-        },
-    )?;
-    draw_legend(
-        &Pen {
-            area: &below,
-            surface,
-        },
-        &legend,
-        &colors,
-        &legend_style,
-    )?;
+    draw_chart(&plot, &chart, Surface { is_opaque: false, ..surface })?;
+    draw_legend(&Pen { area: &below, surface }, &legend, &colors, &legend_style)?;
     root.present()
 }
 
 fn draw_title<DB: DrawingBackend>(pen: &Pen<'_, DB>, still: &Still) -> Result<(), DrawError<DB>> {
     let surface = pen.surface;
     let title = text_style(still.theme.text, TITLE_SIZE, FontStyle::Bold, surface);
-    let subtitle = text_style(
-        still.theme.muted,
-        LEGEND_SIZE + 0.5,
-        FontStyle::Normal,
-        surface,
-    );
+    let subtitle = text_style(still.theme.muted, LEGEND_SIZE + 0.5, FontStyle::Normal, surface);
     let width = f64::from(pen.area.dim_in_pixel().0) / surface.units_per_pixel;
     let taken = pen.text_width(&still.subtitle, &subtitle)?;
     let text = shorten(pen, &still.title, &title, width - taken - LEGEND_GAP)?;
-    pen.text(
-        &text,
-        (0.0, 8.0),
-        &title.pos(Pos::new(HPos::Left, VPos::Center)),
-    )?;
-    pen.text(
-        &still.subtitle,
-        (width, 8.0),
-        &subtitle.pos(Pos::new(HPos::Right, VPos::Center)),
-    )
+    pen.text(&text, (0.0, 8.0), &title.pos(Pos::new(HPos::Left, VPos::Center)))?;
+    pen.text(&still.subtitle, (width, 8.0), &subtitle.pos(Pos::new(HPos::Right, VPos::Center)))
 }
 
 /// A name of the legend, where it stands in its row, and its series; `None` for "and 3 more".
@@ -177,30 +122,18 @@ fn legend_rows<DB: DrawingBackend>(
         }
         let text = shorten(pen, &series.name, style, width - LEGEND_INDENT)?;
         let needed = LEGEND_INDENT + pen.text_width(&text, style)?;
-        let reserved = if rows.len() == LEGEND_ROWS && index + 1 < count {
-            80.0
-        } else {
-            0.0
-        };
+        let reserved = if rows.len() == LEGEND_ROWS && index + 1 < count { 80.0 } else { 0.0 };
         if rows.is_empty() || x + needed + reserved > width {
             if rows.len() == LEGEND_ROWS {
                 let text = format!("and {} more", count - index);
-                rows[LEGEND_ROWS - 1].push(Entry {
-                    x,
-                    text,
-                    series: None,
-                });
+                rows[LEGEND_ROWS - 1].push(Entry { x, text, series: None });
                 break;
             }
             rows.push(Vec::new());
             x = 0.0;
         }
         if let Some(row) = rows.last_mut() {
-            row.push(Entry {
-                x,
-                text,
-                series: Some(index),
-            });
+            row.push(Entry { x, text, series: Some(index) });
         }
         x += needed + LEGEND_GAP;
     }
@@ -221,12 +154,8 @@ fn draw_legend<DB: DrawingBackend>(
                 pen.text(&entry.text, (entry.x, y), &anchored)?;
                 continue;
             };
-            let swatch = [
-                pen.at((entry.x, y - 1.5)),
-                pen.at((entry.x + 10.0, y + 1.5)),
-            ];
-            pen.area
-                .draw(&Rectangle::new(swatch, solid(colors[series]).filled()))?;
+            let swatch = [pen.at((entry.x, y - 1.5)), pen.at((entry.x + 10.0, y + 1.5))];
+            pen.area.draw(&Rectangle::new(swatch, solid(colors[series]).filled()))?;
             pen.text(&entry.text, (entry.x + LEGEND_INDENT, y), &anchored)?;
         }
     }
@@ -255,7 +184,5 @@ fn shorten<DB: DrawingBackend>(
 
 fn text_style(color: Rgb, size: f64, style: FontStyle, surface: Surface) -> TextStyle<'static> {
     let size = size * surface.units_per_pixel * surface.font.size_factor;
-    (surface.font.family, size, style)
-        .into_font()
-        .color(&solid(color))
+    (surface.font.family, size, style).into_font().color(&solid(color))
 }

@@ -41,11 +41,9 @@ mod tests {
 
     #[test]
     fn scaling_down_averages_each_channel() {
-        let large = [
-            [0, 0, 0, 100, 0, 4, 8, 8, 8, 8, 8, 8],
-            [0, 0, 0, 100, 0, 0, 8, 8, 8, 8, 8, 8],
-        ]
-        .concat();
+        let large =
+            [[0, 0, 0, 100, 0, 4, 8, 8, 8, 8, 8, 8], [0, 0, 0, 100, 0, 0, 8, 8, 8, 8, 8, 8]]
+                .concat();
         assert_eq!(scale_down(&large, 4, 2), [50, 0, 1, 8, 8, 8]);
     }
 }

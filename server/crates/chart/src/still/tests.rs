@@ -18,10 +18,7 @@ fn still() -> Still {
         subtitle: "12.9/s > 9/s".to_owned(),
         unit: Unit::PerSecond,
         thresholds: vec![9.0],
-        bands: vec![Band {
-            from_ms: (start_ms + 2_600_000) as f64,
-            to_ms: 2e12,
-        }],
+        bands: vec![Band { from_ms: (start_ms + 2_600_000) as f64, to_ms: 2e12 }],
         series: series.into(),
         start_ms,
         step_ms: 30_000,
@@ -32,18 +29,14 @@ fn still() -> Still {
 
 /// The pixels of a PNG with their width.
 fn decode(file: &[u8]) -> (Vec<u8>, usize) {
-    let mut reader = ::png::Decoder::new(std::io::Cursor::new(file))
-        .read_info()
-        .unwrap();
+    let mut reader = ::png::Decoder::new(std::io::Cursor::new(file)).read_info().unwrap();
     let mut pixels = vec![0; reader.output_buffer_size().unwrap()];
     let info = reader.next_frame(&mut pixels).unwrap();
     (pixels, info.width as usize)
 }
 
 fn shows(pixels: &[u8], color: crate::Rgb) -> bool {
-    pixels
-        .chunks_exact(3)
-        .any(|pixel| pixel == [color.red, color.green, color.blue])
+    pixels.chunks_exact(3).any(|pixel| pixel == [color.red, color.green, color.blue])
 }
 
 #[test]
@@ -52,21 +45,11 @@ fn a_png_shows_lines_and_threshold_at_twice_the_size() {
     let file = png(&still).unwrap();
     let (pixels, width) = decode(&file);
     assert_eq!((width, pixels.len()), (1_280, 1_280 * 520 * 3));
-    let keys: Vec<&str> = still
-        .series
-        .iter()
-        .map(|series| series.key.as_str())
-        .collect();
+    let keys: Vec<&str> = still.series.iter().map(|series| series.key.as_str()).collect();
     for index in palette::assign(&keys) {
-        assert!(
-            shows(&pixels, Theme::LIGHT.series[index]),
-            "color {index} is missing"
-        );
+        assert!(shows(&pixels, Theme::LIGHT.series[index]), "color {index} is missing");
     }
-    assert!(
-        shows(&pixels, Theme::LIGHT.critical),
-        "the threshold is missing"
-    );
+    assert!(shows(&pixels, Theme::LIGHT.critical), "the threshold is missing");
     assert!(file.len() < 60_000, "{} bytes", file.len());
 }
 
@@ -74,13 +57,7 @@ fn a_png_shows_lines_and_threshold_at_twice_the_size() {
 fn an_svg_holds_the_texts_in_the_embedded_face() {
     let document = svg(&still()).unwrap();
     assert!(document.starts_with("<svg width=\"640\" height=\"260\" viewBox=\"0 0 6400 2600\""));
-    for text in [
-        "Error rate of checkout",
-        "12.9/s &gt; 9/s",
-        "cart",
-        "07:30",
-        "5/s",
-    ] {
+    for text in ["Error rate of checkout", "12.9/s &gt; 9/s", "cart", "07:30", "5/s"] {
         assert!(document.contains(text), "{text} is missing");
     }
     assert_eq!(document.matches("</svg>").count(), 1);
@@ -101,10 +78,7 @@ fn a_picture_without_data_is_made() {
     let empty = Still::default();
     assert!(!png(&empty).unwrap().is_empty());
     let gaps = Still {
-        series: vec![StillSeries {
-            values: vec![f64::NAN; 4],
-            ..StillSeries::default()
-        }],
+        series: vec![StillSeries { values: vec![f64::NAN; 4], ..StillSeries::default() }],
         ..Still::default()
     };
     assert!(!png(&gaps).unwrap().is_empty());
@@ -112,10 +86,7 @@ fn a_picture_without_data_is_made() {
 
 #[test]
 fn a_size_out_of_bounds_is_refused_with_the_bounds() {
-    let still = Still {
-        width: 10_000,
-        ..Still::default()
-    };
+    let still = Still { width: 10_000, ..Still::default() };
     let error = png(&still).unwrap_err().to_string();
     assert_eq!(
         error,

@@ -170,6 +170,25 @@ impl Meta {
         Ok(leased)
     }
 
+    /// Takes back what a process that died had leased, so that it need not wait until its leases run
+    /// out; returns how many. Only for a process that is alone on the database and has not leased
+    /// anything yet.
+    ///
+    /// # Errors
+    /// When the commit failed; then nothing changed.
+    pub async fn release_leases(&self) -> Result<u64, DbError> {
+        let done = sqlx::query(
+            "update outbox
+                set state = 'pending',
+                    lease_until = null
+              where state = 'leased'",
+        )
+        .execute(&self.pools.write)
+        .await
+        .attempt("take back the notifications of a process that died")?;
+        Ok(done.rows_affected())
+    }
+
     /// The other side accepted it.
     ///
     /// # Errors

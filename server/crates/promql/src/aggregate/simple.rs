@@ -148,8 +148,7 @@ impl Accumulator {
                 }
             }
             Numbers::Group(ones) => {
-                for (one, value) in ones.iter_mut().zip(floats).filter(|(_, v)| present(v)) {
-                    let _ = value;
+                for (one, _) in ones.iter_mut().zip(floats).filter(|(_, v)| present(v)) {
                     *one = 1.0;
                 }
             }

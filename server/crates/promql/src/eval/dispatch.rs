@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     engine::EvalError,
-    functions::{QueryPart, Special, dates, histogram, labels, math, order},
+    functions::{QueryPart, Special, dates, histogram, labels, math, order, range::RangeFunction},
     parser::{Call, Expr, ExprKind, Extent, Subquery, ValueType},
 };
 
@@ -85,9 +85,15 @@ impl Evaluator<'_> {
                 self.vector_binary(binary, expr.span, steps)
             }
             ExprKind::Call(call) => match call.function.special {
-                Special::HistogramQuantile => histogram::quantile_rows(self, call, steps),
-                Special::HistogramQuantiles => histogram::quantiles_rows(self, call, steps),
-                Special::HistogramFraction => histogram::fraction_rows(self, call, steps),
+                Special::HistogramQuantile => {
+                    self.held(histogram::quantile_rows(self, call, steps)?, steps)
+                }
+                Special::HistogramQuantiles => {
+                    self.held(histogram::quantiles_rows(self, call, steps)?, steps)
+                }
+                Special::HistogramFraction => {
+                    self.held(histogram::fraction_rows(self, call, steps)?, steps)
+                }
                 Special::Absent => order::absent_rows(self, &call.args[0], steps),
                 Special::Info => labels::info_rows(self, call, steps),
                 Special::LabelJoin => labels::join_rows(self, call, steps),
@@ -95,19 +101,23 @@ impl Evaluator<'_> {
                 Special::Sort(by) => order::sort_rows(self, call, by, steps),
                 Special::VectorOf => {
                     let floats = self.scalar(&call.args[0], steps)?;
-                    Ok(vec![unnamed(floats)])
+                    self.held(vec![unnamed(floats)], steps)
                 }
                 Special::Date(part) if call.args.is_empty() => {
                     let of_step = |ms: i64| part.of(ms.div_euclid(1000));
-                    Ok(vec![unnamed(steps.iter().map(of_step).collect())])
+                    self.held(vec![unnamed(steps.iter().map(of_step).collect())], steps)
                 }
-                Special::Range(crate::functions::range::RangeFunction::AbsentOverTime) => {
-                    self.absent_over_time(call, steps)
-                }
+                Special::Range(RangeFunction::AbsentOverTime) => self.absent_over_time(call, steps),
                 _ => self.collect(expr, steps),
             },
             _ => self.collect(expr, steps),
         }
+    }
+
+    /// Counts rows that were computed anew.
+    fn held(&self, rows: Vec<Row>, steps: Steps) -> Result<Vec<Row>, EvalError> {
+        self.hold(rows.len() * steps.count)?;
+        Ok(rows)
     }
 
     fn collect(&self, expr: &Expr, steps: Steps) -> Result<Vec<Row>, EvalError> {
@@ -194,9 +204,7 @@ impl Evaluator<'_> {
                 })
             }
             Special::Timestamp => self.stream_timestamps(&call.args[0], steps, sink),
-            Special::Range(function)
-                if function != crate::functions::range::RangeFunction::AbsentOverTime =>
-            {
+            Special::Range(function) if function != RangeFunction::AbsentOverTime => {
                 self.stream_range(call, function, steps, sink)
             }
             _ => self.stream_rows(expr, steps, sink),

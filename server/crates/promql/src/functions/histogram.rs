@@ -70,7 +70,7 @@ pub(crate) fn quantiles_rows(
     for arg in &call.args[2..] {
         let q = evaluator.scalar(arg, steps)?;
         note_invalid_quantiles(evaluator, &q, arg.span);
-        for row in histograms.quantiles(evaluator, &q, arg, &call.args[0], steps) {
+        for row in histograms.quantiles(evaluator, &q, &call.args[0], &call.args[0], steps) {
             split_by_quantile(&row, label, &q, &mut rows);
         }
     }

@@ -190,13 +190,19 @@ impl Evaluator<'_> {
     ) -> Result<(), EvalError> {
         let mut out = Values::default();
         let drop_name = !function.keeps_name();
+        // Series come ordered by name, so one look back keeps the remark to one per metric.
+        let mut remarked = String::new();
         self.each_job(call, steps, &mut |job, labels, dropped| {
             out.reset(steps.count);
             job.run(function, &mut out)?;
             if !out.has_any() {
                 return Ok(());
             }
-            if function.is_rate_or_increase() && out.floats.iter().any(|value| !is_absent(*value)) {
+            if function.is_rate_or_increase()
+                && job.metric != remarked
+                && out.floats.iter().any(|value| !is_absent(*value))
+            {
+                job.metric.clone_into(&mut remarked);
                 note_unlikely_counter(job);
             }
             sink(RowRef { labels, drop_name: drop_name || dropped, values: &out })

@@ -244,7 +244,8 @@ fn point(value: &Value) -> Point<'_> {
 fn describe(values: &BTreeMap<Timestamp, Value>) -> String {
     let mut text = String::new();
     for (time, value) in values {
-        let _infallible = match value {
+        // Writing to a text cannot fail.
+        let _written = match value {
             Value::Float(value) => write!(text, "{value}@{time} "),
             Value::Histogram(histogram) => write!(text, "{histogram}@{time} "),
         };

@@ -59,7 +59,6 @@ pub(super) fn fraction(lower: f64, upper: f64, buckets: &mut Vec<ClassicBucket>)
     if !sort_and_join(buckets) {
         return f64::NAN;
     }
-    make_monotonic(buckets, 0);
     let count = buckets[buckets.len() - 1].count;
     if count == 0.0 || lower.is_nan() || upper.is_nan() {
         return f64::NAN;

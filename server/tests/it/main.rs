@@ -1,0 +1,18 @@
+//! The whole program, driven from outside: each test starts the real binary on free ports of
+//! 127.0.0.1 with a data folder of its own, and uses it as services and people do, with real StatsD
+//! clients, a real mail server and real signals.
+//!
+//! The Python clients and the mail server come from the virtualenv that `cargo xtask test` makes.
+
+mod access;
+mod alerts;
+mod bad_config;
+mod bad_lines;
+mod durability;
+mod live;
+mod monitors;
+mod own_metrics;
+mod prometheus;
+mod python_clients;
+mod rust_client;
+mod support;
