@@ -5,10 +5,7 @@ mod reload;
 mod start;
 pub(crate) mod tasks;
 
-use std::sync::{
-    Arc, PoisonError, RwLock,
-    atomic::{AtomicBool, AtomicU64, Ordering},
-};
+use std::sync::{Arc, PoisonError, RwLock, atomic::AtomicU64};
 
 use api_types::LiveEvent;
 use db::{Meta, Samples};
@@ -18,7 +15,7 @@ use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
 use tsdb::Health;
 
-pub(crate) use start::{Running, start};
+pub(crate) use start::{Running, make_data_folder, start};
 
 use crate::{
     alerting::{Alerting, pictures::StorePictures},
@@ -57,8 +54,6 @@ pub(crate) struct App {
     pub(crate) pipeline: Arc<PipelineStats>,
     pub(crate) live: broadcast::Sender<LiveEvent>,
     pub(crate) self_statsd: Option<SelfStatsd>,
-    /// Set once everything is started.
-    pub(crate) is_started: AtomicBool,
     /// Cancelled when the process begins to stop.
     pub(crate) stopping: CancellationToken,
     /// Errors of the last reload; empty when it went well.
@@ -68,10 +63,7 @@ pub(crate) struct App {
 impl App {
     /// Why the process is not ready; `None` when it is.
     pub(crate) fn not_ready(&self) -> Option<&'static str> {
-        if self.stopping.is_cancelled() {
-            return Some("the server is stopping");
-        }
-        (!self.is_started.load(Ordering::Acquire)).then_some("the server is starting")
+        self.stopping.is_cancelled().then_some("the server is stopping")
     }
 
     /// Who is told about alerts.

@@ -21,14 +21,23 @@ mod session;
 mod status;
 mod track;
 
-use std::{io, net::SocketAddr, sync::Arc};
+use std::{
+    io,
+    net::SocketAddr,
+    sync::{Arc, OnceLock},
+};
 
 use axum::{
-    Router, middleware,
+    Router,
+    extract::Request,
+    http::{StatusCode, header},
+    middleware,
+    response::{IntoResponse, Response},
     routing::{delete, get, post},
 };
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+use tower::ServiceExt as _;
 
 use crate::app::App;
 
@@ -83,10 +92,38 @@ pub(crate) async fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     TcpListener::bind(address).await
 }
 
+/// The router, once there is something to route to. The port is bound before the store is opened, so
+/// that a wrong address is told at once; until then requests hear that the server is starting.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Gate(Arc<OnceLock<Router>>);
+
+impl Gate {
+    /// From now on requests are answered.
+    pub(crate) fn open(&self, app: Shared) {
+        // It is opened once, by the start.
+        drop(self.0.set(router(app)));
+    }
+
+    async fn answer(self, request: Request) -> Response {
+        match self.0.get() {
+            Some(router) => match router.clone().oneshot(request).await {
+                Ok(response) => response,
+                Err(never) => match never {},
+            },
+            None if request.uri().path() == "/-/healthy" => health::healthy().await.into_response(),
+            None => {
+                let message = "Not ready: the server is starting\n";
+                (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, "1")], message)
+                    .into_response()
+            }
+        }
+    }
+}
+
 /// Serves until `stop`; requests in flight are finished.
-pub(crate) async fn serve(listener: TcpListener, app: Shared, stop: CancellationToken) {
-    let served =
-        axum::serve(listener, router(app)).with_graceful_shutdown(stop.cancelled_owned()).await;
+pub(crate) async fn serve(listener: TcpListener, gate: Gate, stop: CancellationToken) {
+    let app = Router::new().fallback(move |request: Request| gate.answer(request));
+    let served = axum::serve(listener, app).with_graceful_shutdown(stop.cancelled_owned()).await;
     if let Err(error) = served {
         tracing::error!(%error, "serving HTTP failed");
     }

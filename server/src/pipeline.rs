@@ -18,7 +18,9 @@ use std::{
 
 use api_types::LiveEvent;
 use ingest::{FlushReport, Offender, ReasonCounts, Registry, SourceId};
-use model::{Clock, Sample, Timestamp};
+use model::{
+    Clock, Column, Labels, Matcher, Sample, Storage, StorageError, Timestamp, storage::Select,
+};
 use tokio::{runtime::Handle, sync::broadcast, time::Instant};
 use tokio_util::sync::CancellationToken;
 use tsdb::{Health, Tsdb};
@@ -194,31 +196,32 @@ fn next_tick(last: Timestamp, interval_ms: i64) -> Timestamp {
 /// The newest sample of a series that is no staleness marker.
 pub(crate) fn latest(
     store: &Tsdb,
-    labels: &model::Labels,
+    labels: &Labels,
     start: Timestamp,
     end: Timestamp,
-) -> Option<Sample> {
-    use model::{Column, Matcher, Storage, storage::Select};
+) -> Result<Option<Sample>, StorageError> {
     let matchers: Vec<Matcher> =
         labels.iter().map(|(name, value)| Matcher::equal(name, value)).collect();
     let request = Select { matchers: &matchers, start, end, max_series: usize::MAX };
-    let found = store.select(&request).ok()?;
+    let found = store.select(&request)?;
     // The matchers hold for series with more labels too.
-    let index = found.labels().iter().position(|found| found == labels)?;
-    let newest = found.latest(index).ok()??;
-    if !newest.value.is_stale() {
-        return Some(newest);
+    let Some(index) = found.labels().iter().position(|found| found == labels) else {
+        return Ok(None);
+    };
+    let newest = found.latest(index)?;
+    if newest.as_ref().is_none_or(|sample| !sample.value.is_stale()) {
+        return Ok(newest);
     }
     // A series that ended: its last real value is behind the marker.
     let mut column = Column::default();
-    found.read(index, &mut column).ok()?;
+    found.read(index, &mut column)?;
     while let Some(sample) = column.last() {
         if !sample.value.is_stale() {
-            return Some(sample);
+            return Ok(Some(sample));
         }
         column.pop();
     }
-    None
+    Ok(None)
 }
 
 #[cfg(test)]

@@ -113,7 +113,7 @@ impl Scanner {
                 self.quote = c;
             }
             (Place::Outside, '{') => {
-                self.metric = word_before(&text[..index]).to_owned();
+                word_before(&text[..index]).clone_into(&mut self.metric);
                 self.place = Place::Braces;
                 self.label = None;
             }

@@ -40,7 +40,7 @@ pub(crate) fn receivers(config: &Config) -> Loaded<Receivers> {
 }
 
 /// `[smtp]` of the configuration, for mail receivers that name no server.
-fn smtp_defaults(smtp: &Smtp, errors: &mut Vec<String>) -> SmtpDefaults {
+pub(crate) fn smtp_defaults(smtp: &Smtp, errors: &mut Vec<String>) -> SmtpDefaults {
     let password_file = smtp.password_file.as_deref().and_then(|path| read(path, errors));
     let password = smtp.password.as_deref().or(password_file.as_deref().map(str::trim_end));
     SmtpDefaults {

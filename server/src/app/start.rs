@@ -3,11 +3,9 @@
 use std::{
     net::SocketAddr,
     num::NonZeroUsize,
+    os::unix::fs::DirBuilderExt as _,
     path::Path,
-    sync::{
-        Arc, RwLock,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, RwLock},
     time::Duration,
 };
 
@@ -36,7 +34,7 @@ use crate::{
     auth,
     catalog::inventory::InventoryCache,
     config::{Config, auth::AuthMode, statsd::GaugeNegative},
-    http,
+    http::{self, Gate},
     listen::{Sources, UdpListener, udp},
     monitors::Monitors,
     pipeline::{Outside, Pipeline, PipelineStats, SeriesTable},
@@ -44,7 +42,7 @@ use crate::{
     runbooks::RunbookShelf,
     self_statsd::SelfStatsd,
     store::SqlEngine,
-    uptime::{probe::Prober, schedule},
+    uptime::{board::KEPT_MS, probe::Prober, schedule},
 };
 
 /// Events kept for a browser that is slow to read; it then misses some and is brought up to date by the
@@ -85,6 +83,9 @@ pub(crate) async fn start(config: Config) -> anyhow::Result<Running> {
     let http_listener = bind_http(&config).await?;
     let http_address = http_listener.local_addr()?;
     let external_url = external_url(&config, http_address);
+    let gate = Gate::default();
+    let for_http = gate.clone();
+    tasks.spawn("http", |stop| http::serve(http_listener, for_http, stop));
     let (samples, meta) = open_databases(&config.server.data_dir).await?;
     let (store, last_flush) = open_store(&config, &samples, &runtime).await?;
     let queries = Queries::new(
@@ -173,13 +174,12 @@ pub(crate) async fn start(config: Config) -> anyhow::Result<Running> {
         pipeline: Arc::new(PipelineStats::default()),
         live,
         self_statsd,
-        is_started: AtomicBool::new(false),
         stopping: CancellationToken::new(),
         reload_errors: RwLock::default(),
     });
     announce_setup(&app).await?;
-    start_tasks(&app, &tasks, &runtime, http_listener)?;
-    app.is_started.store(true, Ordering::Release);
+    start_tasks(&app, &tasks, &runtime)?;
+    gate.open(Arc::clone(&app));
     tracing::info!(
         http = %http_address,
         statsd = ?app.listeners.iter().map(|l| l.address).collect::<Vec<_>>(),
@@ -190,15 +190,9 @@ pub(crate) async fn start(config: Config) -> anyhow::Result<Running> {
 }
 
 /// Tasks stop in the reverse of this order: first what brings data, then the flush, which writes the
-/// last window and its alerts, then what delivers them; HTTP answers until the end.
-fn start_tasks(
-    app: &Arc<App>,
-    tasks: &Tasks,
-    runtime: &Handle,
-    http_listener: tokio::net::TcpListener,
-) -> anyhow::Result<()> {
-    let for_http = Arc::clone(app);
-    tasks.spawn("http", |stop| http::serve(http_listener, for_http, stop));
+/// last window and its alerts, then what delivers them. HTTP was started before all of them and answers
+/// until the end.
+fn start_tasks(app: &Arc<App>, tasks: &Tasks, runtime: &Handle) -> anyhow::Result<()> {
     let worker = app.worker.clone();
     tasks.spawn("notifications", |stop| async move { worker.run(stop.cancelled_owned()).await });
     let for_forget = Arc::clone(app);
@@ -329,6 +323,7 @@ async fn forget(app: Arc<App>, stop: CancellationToken) {
         let before = app.clock.now() - HISTORY_MS;
         let done = async {
             app.meta.forget_instances(before).await?;
+            app.meta.forget_intervals(app.clock.now() - KEPT_MS).await?;
             app.meta.forget_notifications(before).await
         };
         if let Err(error) = done.await {
@@ -385,8 +380,13 @@ fn bind_statsd(config: &Config) -> anyhow::Result<Vec<Arc<UdpListener>>> {
         .collect()
 }
 
+/// Only its owner may look in: the databases hold password hashes and whatever labels tell.
+pub(crate) fn make_data_folder(folder: &Path) -> std::io::Result<()> {
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)
+}
+
 async fn open_databases(folder: &Path) -> anyhow::Result<(Samples, Meta)> {
-    std::fs::create_dir_all(folder).with_context(|| {
+    make_data_folder(folder).with_context(|| {
         format!(
             "cannot make the data folder {}; choose another with --data or server.data_dir",
             folder.display()

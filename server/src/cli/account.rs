@@ -15,7 +15,10 @@ use db::Meta;
 use model::Clock as _;
 
 use super::{ServeArgs, say};
-use crate::{app::SystemClock, auth};
+use crate::{
+    app::{SystemClock, make_data_folder},
+    auth,
+};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum UserCommand {
@@ -103,7 +106,7 @@ impl Place {
     async fn open(self) -> anyhow::Result<Meta> {
         let args = ServeArgs { config: self.config, data: self.data, ..ServeArgs::default() };
         let folder = args.load()?.server.data_dir;
-        std::fs::create_dir_all(&folder)
+        make_data_folder(&folder)
             .with_context(|| format!("cannot make the data folder {}", folder.display()))?;
         Ok(Meta::open(&folder.join("bellwether.db")).await?)
     }

@@ -6,7 +6,10 @@ use std::{
 };
 
 use super::{USAGE, fail, say};
+use notify::config::SmtpDefaults;
+
 use crate::{
+    alerting::load::smtp_defaults,
     config::{self, Source},
     runbooks,
     uptime::file,
@@ -28,6 +31,8 @@ struct Tally {
     files: usize,
     errors: usize,
     warnings: usize,
+    /// What mail receivers without a server of their own use.
+    smtp: SmtpDefaults,
 }
 
 pub(super) fn run(paths: &[PathBuf]) -> anyhow::Result<ExitCode> {
@@ -39,7 +44,7 @@ pub(super) fn run(paths: &[PathBuf]) -> anyhow::Result<ExitCode> {
         }
         gather(path, &mut files)?;
     }
-    let mut tally = Tally::default();
+    let mut tally = Tally { smtp: smtp_of(&files), ..Tally::default() };
     for path in &files {
         check_file(path, &mut tally);
     }
@@ -48,6 +53,15 @@ pub(super) fn run(paths: &[PathBuf]) -> anyhow::Result<ExitCode> {
         tally.files, tally.errors, tally.warnings
     ));
     Ok(if tally.errors == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// `[smtp]` of the configuration among the files; its own errors are told when it is checked.
+fn smtp_of(files: &[PathBuf]) -> SmtpDefaults {
+    let config =
+        files.iter().filter(|path| path.extension().is_some_and(|e| e == "toml")).find_map(
+            |path| config::load(&Source { file: Some(path.clone()), ..Source::default() }).ok(),
+        );
+    config.map(|config| smtp_defaults(&config.smtp, &mut Vec::new())).unwrap_or_default()
 }
 
 /// The files below a path, in order of name.
@@ -83,7 +97,7 @@ fn check_file(path: &Path, tally: &mut Tally) {
         Kind::Monitors => file::load(&[path.to_owned()])
             .err()
             .map(|errors| errors.0.iter().map(ToString::to_string).collect()),
-        Kind::Alerting => notify::Config::parse(&text, path)
+        Kind::Alerting => notify::Config::parse_with(&text, path, &tally.smtp)
             .err()
             .map(|errors| errors.0.iter().map(ToString::to_string).collect()),
         Kind::Mappings => ingest::Mapping::parse(&text)

@@ -8,6 +8,7 @@ use rules::{AppendError, Row, Sink};
 use tsdb::{Batch, Committed, SeriesRef, Tsdb};
 
 use super::{Pipeline, SeriesTable, latest};
+use crate::http::error::chain;
 
 /// How far back the value of a counter is looked for when its series is new to this process.
 const SEED_MS: i64 = 86_400_000;
@@ -108,7 +109,13 @@ impl Pipeline {
             origins: Vec::new(),
             dated_origins: Vec::new(),
         };
-        let mut seed = |labels: &Labels| latest(store, labels, at - SEED_MS, at);
+        let mut seed = |labels: &Labels| {
+            latest(store, labels, at - SEED_MS, at).unwrap_or_else(|error| {
+                // The counter then starts over, which `rate` takes as a reset.
+                tracing::error!(%labels, error = %chain(&error), "cannot read a counter's last value");
+                None
+            })
+        };
         let report = self.registry.flush(at, &mut seed, &mut gathering);
         let (outside, metadata) = self.outside.take();
         gathering.metadata.extend(metadata);

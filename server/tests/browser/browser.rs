@@ -126,11 +126,7 @@ impl Browser {
     }
 
     /// What a script hands to the last of its `arguments`, a function.
-    pub(crate) async fn run_async<T: DeserializeOwned>(
-        &self,
-        script: &str,
-        args: Vec<Value>,
-    ) -> T {
+    pub(crate) async fn run_async<T: DeserializeOwned>(&self, script: &str, args: Vec<Value>) -> T {
         self.chromium.driver.execute_async(script, args).await.unwrap().convert().unwrap()
     }
 

@@ -27,10 +27,7 @@ fn page(path: &str, ready: &'static str) -> Page {
 
 /// Pages for everybody.
 fn doors() -> Vec<Page> {
-    vec![
-        page("/", "[data-testid=sign-in]"),
-        page("/setup?token=used-up", "[data-testid=sign-in]"),
-    ]
+    vec![page("/", "[data-testid=sign-in]"), page("/setup?token=used-up", "[data-testid=sign-in]")]
 }
 
 /// Pages for those who are signed in.

@@ -4,6 +4,8 @@
 //! The UI is embedded into the binary when that is compiled: `cargo xtask web` builds it before.
 //! Chromium, chromedriver and axe-core are installed by `cargo xtask test`.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by it, and says where")]
+
 mod alerts;
 mod axe;
 mod browser;

@@ -49,7 +49,10 @@ async fn the_host_shows_utilization_saturation_and_errors_of_its_resources() {
     let heads = browser.texts(".use-table thead th").await;
     assert_eq!(heads, ["Resource", "Utilization", "Saturation", "Errors"]);
     let resources = browser.texts(".use-table tbody th").await;
-    assert!(["CPU", "Memory"].iter().all(|name| resources.iter().any(|r| r == name)), "{resources:?}");
+    assert!(
+        ["CPU", "Memory"].iter().all(|name| resources.iter().any(|r| r == name)),
+        "{resources:?}"
+    );
     browser.expect_words(".use-table tbody td", "%").await;
     browser.expect_ink(".panels section:first-child", 1).await;
     assert_eq!(browser.complaints().await, [""; 0]);

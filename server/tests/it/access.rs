@@ -40,9 +40,7 @@ async fn the_link_in_the_log_makes_the_first_admin_once_who_then_signs_in_and_ou
     let line = server.logged("nobody can sign in yet").await;
     let (_, secret) = line.rsplit_once("/setup?token=").unwrap();
     let http = server.stranger();
-    let setup = |name: &str, token: &str, password: &str| {
-        json!({ "token": token, "name": name, "password": password })
-    };
+    let setup = |name: &str, token: &str, password: &str| json!({ "token": token, "name": name, "password": password });
 
     let guess = http.post_json("/api/app/setup", &setup("eve", "guess", "long enough")).await;
     assert_eq!((guess.status, &guess.json()["code"]), (403, &json!("wrong_setup_link")));

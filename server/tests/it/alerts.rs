@@ -137,7 +137,10 @@ fn check_mail(base: &str, mail: &Value) {
         assert!(text.contains("Orders come faster than they are"), "the runbook's start: {text}");
     }
 
-    assert_eq!((&picture["type"], &picture["disposition"]), (&json!("image/png"), &json!("inline")));
+    assert_eq!(
+        (&picture["type"], &picture["disposition"]),
+        (&json!("image/png"), &json!("inline"))
+    );
     let content_id = picture["id"].as_str().unwrap().trim_matches(['<', '>']);
     assert!(html.contains(&format!("cid:{content_id}")), "{html}");
     let png = picture["hex"].as_str().unwrap();

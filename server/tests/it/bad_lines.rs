@@ -76,11 +76,38 @@ async fn hostile_datagrams_do_no_harm() {
     let numbers = format!("numbers:{}|c", "9".repeat(60_000));
     let largest = "x".repeat(65_507);
     for datagram in [
-        "", "\n", ":", "|", "a:|", "a:1|", "a:1|c|", "a:1|c|@", "a:1|c|@0", "a:1|c|@1e-300",
-        "a:1|c|@Infinity", "a:NaN|ms", "a:1e999|g", "a:-1|ms|@-0", "constructor:1|c",
-        "__name__:1|c|#__name__:x", "a:1|c|#", "a:1|c|#,,,:,:", "_e{4294967295,1}:a|b",
-        "_e{-1,-1}:|", "_e", "_sc", "_sc||", "\u{0}\u{0}:1|c", "ü:1|c|#ö:ä",
-        &long_name, &colons, &pipes, &tags, &values, &numbers, &largest,
+        "",
+        "\n",
+        ":",
+        "|",
+        "a:|",
+        "a:1|",
+        "a:1|c|",
+        "a:1|c|@",
+        "a:1|c|@0",
+        "a:1|c|@1e-300",
+        "a:1|c|@Infinity",
+        "a:NaN|ms",
+        "a:1e999|g",
+        "a:-1|ms|@-0",
+        "constructor:1|c",
+        "__name__:1|c|#__name__:x",
+        "a:1|c|#",
+        "a:1|c|#,,,:,:",
+        "_e{4294967295,1}:a|b",
+        "_e{-1,-1}:|",
+        "_e",
+        "_sc",
+        "_sc||",
+        "\u{0}\u{0}:1|c",
+        "ü:1|c|#ö:ä",
+        &long_name,
+        &colons,
+        &pipes,
+        &tags,
+        &values,
+        &numbers,
+        &largest,
     ] {
         server.send(datagram);
     }
@@ -96,7 +123,9 @@ async fn hostile_datagrams_do_no_harm() {
     assert_eq!(server.value("mixed").await, Some(398.0));
     assert_eq!(server.value("histogram_count(values)").await, Some(30_000.0));
     let names = server.http.get("/api/v1/label/__name__/values").await.ok();
-    assert!(names["data"].as_array().unwrap().iter().all(|name| name.as_str().unwrap().len() < 2_000));
+    assert!(
+        names["data"].as_array().unwrap().iter().all(|name| name.as_str().unwrap().len() < 2_000)
+    );
     assert_eq!(server.http.get("/-/ready").await.status, 200);
     assert!(!server.log().contains("panic"), "{}", server.log());
 }

@@ -19,7 +19,8 @@ async fn every_flush_is_told_to_a_browser_that_listens() {
     let times: Vec<i64> = text
         .split_terminator("\n\n")
         .map(|event| {
-            let data = event.strip_prefix("event: tick\ndata: ").unwrap_or_else(|| panic!("{event}"));
+            let data =
+                event.strip_prefix("event: tick\ndata: ").unwrap_or_else(|| panic!("{event}"));
             let tick: Value = serde_json::from_str(data).unwrap();
             assert_eq!(tick["type"], "tick");
             assert_eq!(tick["firing"], 0);

@@ -67,7 +67,10 @@ async fn a_site_that_goes_down_is_noticed_told_and_counted_from_its_first_failed
     server.kill_9().await;
     let server = Server::start(&folder).await;
     let still_down = row(&server, "shop").await;
-    assert_eq!((&still_down["state"], &still_down["since_ms"]), (&down["state"], &down["since_ms"]));
+    assert_eq!(
+        (&still_down["state"], &still_down["since_ms"]),
+        (&down["state"], &down["since_ms"])
+    );
 }
 
 /// Milliseconds of a time as RFC 3339 writes it.

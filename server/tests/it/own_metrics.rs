@@ -35,7 +35,8 @@ async fn the_host_and_the_server_are_seen_without_any_setting() {
     let seconds = server.value("histogram_count(sum(bellwether_http_duration))").await;
     assert!(seconds.is_some_and(|count| count > 0.0), "{seconds:?}");
     let overview = server.http.get("/api/app/overview").await.ok();
-    let names: Vec<_> = overview["services"].as_array().unwrap().iter().map(|s| &s["name"]).collect();
+    let names: Vec<_> =
+        overview["services"].as_array().unwrap().iter().map(|s| &s["name"]).collect();
     assert_eq!(names, ["bellwether"], "services are found by themselves: {overview}");
     assert_eq!(overview["hosts"].as_array().map(Vec::len), Some(1), "{overview}");
 }

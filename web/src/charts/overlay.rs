@@ -123,7 +123,7 @@ pub(super) fn CrosshairLayer(
                 class="tooltip"
                 data-testid="tooltip"
                 class:is-left=move || {
-                    hit.get().is_some_and(|hit| hit.x > (hit.geometry.left + hit.geometry.right) / 2.0)
+                    hit.get().is_some_and(|hit| hit.x > hit.geometry.left.midpoint(hit.geometry.right))
                 }
                 style:transform=move || hit.get().map_or_else(String::new, |hit| format!("translateX({})", px(hit.x)))
             >

@@ -87,10 +87,8 @@ pub(crate) fn Palette() -> impl IntoView {
     let on_key = move |event: ev::KeyboardEvent| {
         let count = found.with_untracked(Vec::len);
         match event.key().as_str() {
-            "ArrowDown" => selected.update(|at| *at = if *at + 1 < count { *at + 1 } else { 0 }),
-            "ArrowUp" => {
-                selected.update(|at| *at = if *at > 0 { *at - 1 } else { count.saturating_sub(1) })
-            }
+            "ArrowDown" => selected.update(|at| *at = (*at + 1) % count.max(1)),
+            "ArrowUp" => selected.update(|at| *at = (*at + count.max(1) - 1) % count.max(1)),
             "Enter" => go.run(selected.get_untracked()),
             _ => return,
         }

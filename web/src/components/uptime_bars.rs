@@ -1,5 +1,7 @@
 //! One bar per day.
 
+use std::fmt::Write as _;
+
 use api_types::DayBar;
 use leptos::prelude::*;
 
@@ -58,7 +60,7 @@ fn describe(day: &DayBar, date: &str) -> String {
     let mut text = format!("{date}: {}", availability(ratio));
     let parts = [("down", day.down_ms), ("degraded", day.degraded_ms), ("unknown", day.unknown_ms)];
     for (name, ms) in parts.into_iter().filter(|part| part.1 > 0) {
-        text.push_str(&format!(", {} {name}", duration(ms)));
+        write!(text, ", {} {name}", duration(ms)).expect("writing to a string cannot fail");
     }
     text
 }

@@ -77,6 +77,7 @@ pub(crate) enum Range {
 
 /// The grid on which the charts of a page ask for values; both ends belong to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::struct_field_names, reason = "raw numbers carry their unit in their name")]
 pub(crate) struct Span {
     /// First point, milliseconds since the Unix epoch, a multiple of the step.
     pub(crate) start_ms: i64,

@@ -1,6 +1,9 @@
 //! StatsD by hand, and the mark by which a test knows that everything before has been stored.
 
-use std::{net::UdpSocket, sync::atomic::{AtomicU32, Ordering}};
+use std::{
+    net::UdpSocket,
+    sync::atomic::{AtomicU32, Ordering},
+};
 
 use super::Server;
 

@@ -1,8 +1,17 @@
 //! An HTTP endpoint that takes webhooks.
 
-use std::sync::{Arc, Mutex, atomic::{AtomicU16, Ordering}};
+use std::sync::{
+    Arc, Mutex,
+    atomic::{AtomicU16, Ordering},
+};
 
-use axum::{Router, body::Bytes, extract::State, http::{HeaderMap, StatusCode}, routing::post};
+use axum::{
+    Router,
+    body::Bytes,
+    extract::State,
+    http::{HeaderMap, StatusCode},
+    routing::post,
+};
 use serde_json::Value;
 use tokio::{net::TcpListener, sync::Semaphore, task::JoinSet};
 

@@ -118,10 +118,8 @@ impl Completion {
         }
         let selected = self.selected.get_untracked();
         match event.key().as_str() {
-            "ArrowDown" => self.selected.set(Some(selected.map_or(0, |at| (at + 1) % count))),
-            "ArrowUp" => {
-                self.selected.set(Some(selected.map_or(count - 1, |at| (at + count - 1) % count)))
-            }
+            "ArrowDown" => self.select(selected.map_or(0, |at| (at + 1) % count)),
+            "ArrowUp" => self.select(selected.map_or(count - 1, |at| (at + count - 1) % count)),
             "Tab" => self.take(selected.unwrap_or(0)),
             // Enter runs the query unless a candidate was chosen.
             "Enter" => match selected {
@@ -132,6 +130,10 @@ impl Completion {
             _ => return false,
         }
         true
+    }
+
+    fn select(self, index: usize) {
+        self.selected.set(Some(index));
     }
 
     /// Puts a candidate into the text.

@@ -110,6 +110,19 @@ impl Meta {
         Ok(rows.iter().map(interval_of).collect())
     }
 
+    /// Forgets intervals that ended before `before`.
+    ///
+    /// # Errors
+    /// When the commit failed.
+    pub async fn forget_intervals(&self, before: i64) -> Result<u64, DbError> {
+        let done = sqlx::query("delete from monitor_interval where end_at < ?")
+            .bind(before)
+            .execute(&self.pools.write)
+            .await
+            .attempt("forget old uptime")?;
+        Ok(done.rows_affected())
+    }
+
     /// The states of all monitors.
     ///
     /// # Errors

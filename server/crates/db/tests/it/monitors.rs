@@ -32,3 +32,19 @@ async fn a_retro_dated_change_is_one_commit() {
     assert_eq!(stores.meta.intervals(90).await.unwrap(), [interval(90, None, "down")]);
     assert_eq!(stores.meta.monitor_states().await.unwrap(), second.states);
 }
+
+#[tokio::test]
+async fn old_intervals_are_forgotten_and_the_open_one_stays() {
+    let stores = open().await;
+    let commit = LedgerCommit {
+        intervals: vec![
+            interval(0, Some(10), "up"),
+            interval(10, Some(90), "down"),
+            interval(90, None, "up"),
+        ],
+        ..LedgerCommit::default()
+    };
+    stores.meta.commit_ledger(&commit).await.unwrap();
+    assert_eq!(stores.meta.forget_intervals(50).await.unwrap(), 1);
+    assert_eq!(stores.meta.intervals(0).await.unwrap(), commit.intervals[1..]);
+}

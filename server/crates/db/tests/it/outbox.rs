@@ -61,6 +61,17 @@ async fn a_lease_that_ran_out_is_given_again() {
 }
 
 #[tokio::test]
+async fn leases_of_a_process_that_died_are_taken_back() {
+    let stores = open().await;
+    put(&stores.meta, vec![row("a1", "hook", "a", 1), row("b1", "hook", "b", 2)]).await;
+    assert_eq!(lease(&stores.meta, 10).await, ["a1", "b1"]);
+    stores.meta.outbox_sent("b1", 11, "").await.unwrap();
+    let stores = stores.reopen().await;
+    assert_eq!(stores.meta.release_leases().await.unwrap(), 1);
+    assert_eq!(lease(&stores.meta, 11).await, ["a1"], "what was sent stays sent");
+}
+
+#[tokio::test]
 async fn a_retry_waits_counts_and_keeps_the_error() {
     let stores = open().await;
     let meta = &stores.meta;
