@@ -70,26 +70,25 @@ pub(crate) struct Position {
     pub(crate) column: usize,
 }
 
-/// The place that an error of the server names: `1:7: parse error: …` or `… at line 1, column 7 …`.
-pub(crate) fn error_position(message: &str) -> Option<Position> {
-    let number = |text: &str| {
-        let digits: String = text.chars().take_while(char::is_ascii_digit).collect();
-        digits.parse::<usize>().ok().filter(|number| *number > 0)
-    };
-    if let Some((_, rest)) = message.split_once("line ") {
-        let column = rest.split_once("column ").and_then(|(_, column)| number(column));
-        if let (Some(line), Some(column)) = (number(rest), column) {
-            return Some(Position { line, column });
-        }
-    }
-    let mut parts = message.split(':');
-    let line = parts.next()?.rsplit(' ').next().filter(|text| is_number(text)).and_then(number)?;
-    let column = parts.next().filter(|text| is_number(text)).and_then(number)?;
-    Some(Position { line, column })
-}
-
-fn is_number(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
+/// The place that an error of the server names, and what is wrong there: from
+/// `invalid parameter "query": 1:7: parse error: …` or from `… at line 1, column 7 …`.
+pub(crate) fn error_position(message: &str) -> Option<(Position, &str)> {
+    let number = |text: &str| text.parse::<usize>().ok().filter(|number| *number > 0);
+    let short = message.split_whitespace().find_map(|word| {
+        let (line, column) = word.strip_suffix(':')?.split_once(':')?;
+        let position = Position { line: number(line)?, column: number(column)? };
+        let (_, rest) = message.split_once(word)?;
+        Some((position, rest.trim_start()))
+    });
+    short.or_else(|| {
+        let digits = |text: &str| {
+            number(&text.chars().take_while(char::is_ascii_digit).collect::<String>())
+        };
+        let (_, after_line) = message.split_once("line ")?;
+        let (_, after_column) = after_line.split_once("column ")?;
+        let position = Position { line: digits(after_line)?, column: digits(after_column)? };
+        Some((position, message))
+    })
 }
 
 /// The first metric in an expression: a name that is no function, keyword, label or duration.

@@ -193,6 +193,6 @@ async fn check_page(server: &Server) {
     assert_eq!(detail["hold"], "2s");
     assert_eq!(detail["summary"]["threshold"], 100.0);
     assert_eq!(detail["panel"]["queries"][0]["expr"], "queue_depth");
-    assert_eq!(detail["runbook"]["name"], "OrdersFailing", "{detail}");
+    assert_eq!(detail["runbook"]["row"]["name"], "OrdersFailing", "{detail}");
     assert_eq!(server.http.get("/api/app/alerts/no-such-alert").await.status, 404);
 }

@@ -11,7 +11,7 @@ async fn the_host_and_the_server_are_seen_without_any_setting() {
     for metric in [
         "host_memory_total_bytes",
         "host_load1",
-        "host_cpu_seconds",
+        "host_cpu_time_seconds",
         "host_uptime_seconds",
         "bellwether_flush_total{service=\"bellwether\"}",
         "bellwether_ingest_lines_total",

@@ -11,6 +11,7 @@ for i in range(1000):
     client.incr("jobs")
     client.incr("bytes", i)
     client.decr("slots", 2)
+    client.incr("slots", 3)
     client.timing("task", 10 + i % 10)
 client.gauge("temperature", 21.5)
 client.gauge("balance", -5)
@@ -36,7 +37,7 @@ async fn the_python_statsd_client_counts_exactly() {
     for (expr, expected) in [
         ("py_jobs", 1_000.0),
         ("py_bytes", 499_500.0),
-        ("py_slots", -2_000.0),
+        ("py_slots", 1_000.0),
         ("py_piped", 1_000.0),
         ("py_last", 999.0),
         ("py_temperature", 21.5),
@@ -70,6 +71,7 @@ for i in range(1000):
     plain.distribution("dd.wait", i % 100)
     plain.timing("dd.task", 7)
 plain.decrement("dd.slots", 3)
+plain.increment("dd.slots", 10)
 plain.gauge("dd.depth", 12.5, tags=["url:http://host/a?b=1"])
 plain.set("dd.users", "ann")
 plain.set("dd.users", "ben:2")
@@ -103,7 +105,7 @@ async fn the_datadog_client_counts_exactly() {
     for (expr, expected) in [
         ("dd_jobs{queue=\"a\", env=\"test\", canary=\"true\"}", 750.0),
         ("dd_jobs{queue=\"b\"}", 250.0),
-        ("dd_slots", -3.0),
+        ("dd_slots", 7.0),
         ("dd_depth{url=\"http://host/a?b=1\"}", 12.5),
         ("sum_over_time(dd_users[1m])", 2.0),
         ("dd_sampled", 5.0),

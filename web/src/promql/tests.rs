@@ -3,15 +3,24 @@ use super::*;
 #[test]
 fn the_place_of_an_error_is_read_from_the_message() {
     let cases = [
-        ("prometheus", "1:7: parse error: unexpected end", Some((1, 7))),
-        ("with a prefix", "invalid parameter \"query\": 2:13: parse error", None),
-        ("in words", "unexpected ')' at line 2, column 14 of the query", Some((2, 14))),
+        ("prometheus", "1:7: parse error: odd", Some((1, 7, "parse error: odd"))),
+        (
+            "with a prefix",
+            "invalid parameter \"query\": 2:13: parse error",
+            Some((2, 13, "parse error")),
+        ),
+        (
+            "in words",
+            "unexpected ')' at line 2, column 14",
+            Some((2, 14, "unexpected ')' at line 2, column 14")),
+        ),
         ("no place", "unknown function foo", None),
         ("a time of day is no place", "at 12:30 nothing was there", None),
         ("zero is no place", "0:1: odd", None),
     ];
     for (name, message, expected) in cases {
-        let expected = expected.map(|(line, column)| Position { line, column });
+        let expected =
+            expected.map(|(line, column, rest)| (Position { line, column }, rest));
         assert_eq!(error_position(message), expected, "{name}");
     }
 }

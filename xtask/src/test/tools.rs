@@ -52,10 +52,23 @@ const PYTHON: Tool = Tool {
     look: || command::find("python3").filter(|python| has_venv(python)),
 };
 
-pub(crate) const ALL: [&Tool; 4] = [&POSTGRES, &CHROMIUM, &CHROMEDRIVER, &PYTHON];
+/// For the tests this becomes axe-core's script, which the variable may name as well.
+const NPM: Tool = Tool {
+    name: "npm",
+    variable: "BELLWETHER_TEST_AXE",
+    debian: &["npm"],
+    ubuntu: &["npm"],
+    look: || command::find("npm"),
+};
+
+pub(crate) const ALL: [&Tool; 5] = [&POSTGRES, &CHROMIUM, &CHROMEDRIVER, &PYTHON, &NPM];
 
 /// Client libraries that the integration tests drive the server with, at fixed versions.
 const PYTHON_PACKAGES: [&str; 3] = ["statsd==4.0.1", "datadog==0.56.0", "aiosmtpd==1.4.6"];
+
+/// What the browser tests check accessibility with. It is under the MPL-2.0, so it is fetched rather
+/// than kept in this repository.
+const AXE_PACKAGE: &str = "axe-core@4.14.1";
 
 /// The environment variables that tell the tests where everything is.
 pub(crate) type Variables = Vec<(&'static str, PathBuf)>;
@@ -108,6 +121,8 @@ pub(crate) fn prepare(target_dir: &Path) -> Result<Variables> {
     for (variable, path) in &mut variables {
         if *variable == PYTHON.variable {
             *path = virtualenv(path, target_dir)?;
+        } else if *variable == NPM.variable && std::env::var_os(NPM.variable).is_none() {
+            *path = axe(path, target_dir)?;
         }
     }
     Ok(variables)
@@ -117,23 +132,51 @@ pub(crate) fn prepare(target_dir: &Path) -> Result<Variables> {
 fn virtualenv(python: &Path, target_dir: &Path) -> Result<PathBuf> {
     let folder = target_dir.join("py");
     let interpreter = folder.join("bin/python");
-    let stamp = folder.join("installed.txt");
-    let wanted = PYTHON_PACKAGES.join("\n");
-    if interpreter.exists() && stamp.exists() && files::read_text(&stamp)? == wanted {
-        return Ok(interpreter);
-    }
-    progress::step("python clients for the integration tests", || {
-        if folder.exists() {
-            fs::remove_dir_all(&folder)
-                .with_context(|| format!("cannot remove {}", folder.display()))?;
-        }
+    let title = "python clients for the integration tests";
+    install_once(title, &folder, &interpreter, &PYTHON_PACKAGES, || {
         command::run(Command::new(python).args(["-m", "venv"]).arg(&folder))?;
         let mut pip = Command::new(&interpreter);
         pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]);
-        command::run(pip.args(PYTHON_PACKAGES))?;
-        files::write(&stamp, wanted.as_bytes())
+        command::run(pip.args(PYTHON_PACKAGES))
     })?;
     Ok(interpreter)
+}
+
+/// Fetches [`AXE_PACKAGE`] once and returns its script.
+fn axe(npm: &Path, target_dir: &Path) -> Result<PathBuf> {
+    let folder = target_dir.join("js");
+    let script = folder.join("node_modules/axe-core/axe.min.js");
+    let title = "axe-core for the browser tests";
+    install_once(title, &folder, &script, &[AXE_PACKAGE], || {
+        let mut npm = Command::new(npm);
+        npm.args(["install", "--silent", "--no-save", "--no-audit", "--no-fund"]);
+        command::run(npm.args(["--ignore-scripts", "--prefix"]).arg(&folder).arg(AXE_PACKAGE))
+    })?;
+    Ok(script)
+}
+
+/// Fills `folder` unless it holds `product`, made of the same packages.
+fn install_once(
+    title: &str,
+    folder: &Path,
+    product: &Path,
+    packages: &[&str],
+    install: impl FnOnce() -> Result<()>,
+) -> Result<()> {
+    let stamp = folder.join("installed.txt");
+    let wanted = packages.join("\n");
+    if product.exists() && stamp.exists() && files::read_text(&stamp)? == wanted {
+        return Ok(());
+    }
+    progress::step(title, || {
+        if folder.exists() {
+            fs::remove_dir_all(folder)
+                .with_context(|| format!("cannot remove {}", folder.display()))?;
+        }
+        fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+        install()?;
+        files::write(&stamp, wanted.as_bytes())
+    })
 }
 
 /// Debian splits the module that fills a virtualenv into a package of its own.
@@ -168,6 +211,27 @@ mod tests {
             files::write(&root.path().join(file), b"")?;
         }
         assert_eq!(newest_postgres(root.path()), Some(root.path().join("15/bin")));
+        Ok(())
+    }
+
+    #[test]
+    fn packages_are_installed_again_only_when_they_have_changed_or_are_gone() -> Result<()> {
+        let root = files::TestFolder::new();
+        let folder = root.path().join("packages");
+        let product = folder.join("product");
+        let mut installed = 0;
+        let mut install = |packages: &[&str]| {
+            let fill = || {
+                installed += 1;
+                files::write(&product, b"")
+            };
+            install_once("packages", &folder, &product, packages, fill).map(|()| installed)
+        };
+        assert_eq!(install(&["statsd==1"])?, 1);
+        assert_eq!(install(&["statsd==1"])?, 1);
+        assert_eq!(install(&["statsd==2"])?, 2);
+        fs::remove_file(&product)?;
+        assert_eq!(install(&["statsd==2"])?, 3);
         Ok(())
     }
 }

@@ -12,6 +12,7 @@
 //!
 //! Entry points: [`Labels`], [`Matcher`], [`Value`], [`NativeHistogram`], [`storage::Storage`].
 
+pub mod closest;
 pub mod duration;
 pub mod histogram;
 pub mod labels;
@@ -22,6 +23,7 @@ pub mod storage;
 pub mod time;
 pub mod value;
 
+pub use closest::closest;
 pub use histogram::NativeHistogram;
 pub use labels::{Labels, LabelsBuilder, SeriesId};
 pub use matcher::{MatchOp, Matcher};

@@ -18,7 +18,6 @@
 //! belong into a module of their own beside [`mod@file`].
 
 pub mod alert;
-mod closest;
 pub mod file;
 pub mod group;
 pub mod lint;

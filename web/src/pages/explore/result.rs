@@ -92,15 +92,21 @@ pub(super) fn QueryResult(
 
 /// What is wrong, with a mark under the place when the server names one.
 fn query_error(query: &str, failure: &Failure) -> impl IntoView + use<> {
-    let place = error_position(&failure.message).and_then(|position| {
+    let found = error_position(&failure.message);
+    let text = found.map_or(failure.message.as_str(), |found| found.1).to_owned();
+    let place = found.and_then(|(position, _)| {
         let line = query.lines().nth(position.line - 1)?.to_owned();
         let marker = format!("{}^", " ".repeat(position.column - 1));
-        Some(view! { <pre class="error-place" tabindex="0">{line}"\n"<span class="error-marker">{marker}</span></pre> })
+        Some(view! {
+            <pre class="error-place" tabindex="0">
+                {line} "\n" <span class="error-marker">{marker}</span>
+            </pre>
+        })
     });
     view! {
         <section class="card query-error" role="alert" data-testid="query-error">
             {place}
-            <p class="error-text">{failure.message.clone()}</p>
+            <p class="error-text">{text}</p>
         </section>
     }
 }

@@ -105,32 +105,9 @@ pub fn find(name: &str) -> Option<&'static Function> {
 
 /// The function or aggregation whose name differs least from `name`, when it differs little.
 pub(crate) fn closest(name: &str) -> Option<&'static str> {
-    let lower = name.to_ascii_lowercase();
     let aggregations = crate::parser::AggregateOp::ALL.iter().map(|op| op.as_str());
-    FUNCTIONS
-        .iter()
-        .map(|function| function.name)
-        .chain(aggregations)
-        .map(|known| (distance(&lower, known), known))
-        .filter(|(distance, known)| *distance <= 2 && *distance < known.len())
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, known)| known)
-}
-
-/// How many letters must be inserted, removed or replaced (Levenshtein).
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, y) in b.iter().enumerate() {
-            let replace = diagonal + usize::from(x != *y);
-            diagonal = row[j + 1];
-            row[j + 1] = replace.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[b.len()]
+    let known = FUNCTIONS.iter().map(|function| function.name).chain(aggregations);
+    model::closest(&name.to_ascii_lowercase(), known)
 }
 
 const fn function(

@@ -9,7 +9,6 @@ use super::{
     yaml::{Kind, Node},
 };
 use crate::{
-    closest::closest,
     rule::{AlertingRule, Expression, ExpressionError, GroupSpec, Position, RecordingRule, Rule},
     template::Template,
 };
@@ -315,7 +314,7 @@ impl Reader<'_> {
                 fields.entries.push((name.to_owned(), key, value));
                 continue;
             }
-            let remedy = match closest(name, known) {
+            let remedy = match model::closest(name, known.iter().copied()) {
                 Some(close) => format!("did you mean `{close}`?"),
                 None => format!("known keys are {}", known.join(", ")),
             };

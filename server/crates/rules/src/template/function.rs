@@ -5,8 +5,6 @@ use std::{cmp::Ordering, collections::BTreeMap, sync::Arc};
 use model::Labels;
 use regex::{Regex, RegexBuilder};
 
-use crate::closest::closest;
-
 use super::{
     Environment, MAX_TEXT, escape, format, prometheus,
     value::{Sample, Value},
@@ -97,7 +95,7 @@ pub(super) fn is_known(name: &str) -> bool {
 
 /// The function whose name was probably meant.
 pub(super) fn closest_to(name: &str) -> Option<&'static str> {
-    closest(name, &FUNCTIONS.map(|function| function.name))
+    model::closest(name, FUNCTIONS.map(|function| function.name))
 }
 
 /// The parameters of a function.

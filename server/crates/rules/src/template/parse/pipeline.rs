@@ -1,14 +1,11 @@
 //! Pipelines, commands and operands: what stands inside of an action.
 
 use super::{Failure, Parser, failure, unexpected};
-use crate::{
-    closest::closest,
-    template::{
-        ast::{Command, Number, NumberValue, Pipeline, Term, Word},
-        function,
-        lex::{Kind, Token},
-        literal::{number, unquote},
-    },
+use crate::template::{
+    ast::{Command, Number, NumberValue, Pipeline, Term, Word},
+    function,
+    lex::{Kind, Token},
+    literal::{number, unquote},
 };
 
 impl Parser<'_> {
@@ -73,7 +70,7 @@ impl Parser<'_> {
             return Ok(());
         }
         let known: Vec<&str> = self.variables.iter().map(String::as_str).collect();
-        let hint = closest(name, &known).map(str::to_owned);
+        let hint = model::closest(name, known.iter().copied()).map(str::to_owned);
         Err(Failure { hint, ..failure(position, &format!("undefined variable {name:?}")) })
     }
 

@@ -1,16 +1,16 @@
-//! What somebody probably meant to write.
+//! What somebody probably meant to write, for the remedy in an error.
 
-/// The known word that differs in at most two letters.
-pub(crate) fn closest<'k>(name: &str, known: &[&'k str]) -> Option<&'k str> {
+/// The known word that differs least, in at most two letters; of several the first by alphabet.
+pub fn closest<'k>(name: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
     known
-        .iter()
-        .map(|candidate| (distance(name, candidate), *candidate))
+        .into_iter()
+        .map(|candidate| (distance(name, candidate), candidate))
         .filter(|(distance, candidate)| *distance <= 2 && *distance < candidate.len())
         .min()
         .map(|(_, candidate)| candidate)
 }
 
-/// How many letters must be changed, added or removed.
+/// How many letters must be changed, added or removed (Levenshtein).
 fn distance(a: &str, b: &str) -> usize {
     let b: Vec<char> = b.chars().collect();
     let mut row: Vec<usize> = (0..=b.len()).collect();
@@ -41,7 +41,7 @@ mod tests {
             ("xyz", None),
             ("", None),
         ] {
-            assert_eq!(closest(name, &["expr", "for", "labels"]), expected, "{name}");
+            assert_eq!(closest(name, ["expr", "for", "labels"]), expected, "{name}");
         }
     }
 }
