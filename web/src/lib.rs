@@ -36,6 +36,7 @@ mod search;
 mod shell;
 mod state;
 mod url;
+mod views;
 
 use wasm_bindgen::prelude::*;
 

@@ -81,9 +81,8 @@ pub(crate) fn error_position(message: &str) -> Option<(Position, &str)> {
         Some((position, rest.trim_start()))
     });
     short.or_else(|| {
-        let digits = |text: &str| {
-            number(&text.chars().take_while(char::is_ascii_digit).collect::<String>())
-        };
+        let digits =
+            |text: &str| number(&text.chars().take_while(char::is_ascii_digit).collect::<String>());
         let (_, after_line) = message.split_once("line ")?;
         let (_, after_column) = after_line.split_once("column ")?;
         let position = Position { line: digits(after_line)?, column: digits(after_column)? };
@@ -185,8 +184,10 @@ pub(crate) fn guess_unit(expr: &str, metric_unit: &str) -> Unit {
         return match base {
             Unit::Bytes => Unit::BytesPerSecond,
             Unit::None => Unit::PerSecond,
-            // Seconds per second: a share of time.
-            Unit::Seconds => Unit::Ratio,
+            // Seconds per second: a share of time. Without the ending it is a timer, whose rate is a
+            // histogram of durations.
+            Unit::Seconds if metric.ends_with("_total") => Unit::Ratio,
+            Unit::Seconds | Unit::Milliseconds => base,
             _ => Unit::None,
         };
     }

@@ -16,6 +16,7 @@ use crate::live::{Link, use_live};
 use crate::state::clock::use_clock;
 use crate::state::range::{RangeState, use_range};
 use crate::state::session::{Access, use_session};
+use crate::views::CollectViews;
 
 /// A page of the navigation.
 #[derive(Debug, Clone, Copy)]
@@ -112,7 +113,7 @@ pub(crate) fn Shell(children: Children) -> impl IntoView {
                     <kbd aria-hidden="true">"Ctrl K"</kbd>
                 </button>
                 <ul class="nav">
-                    {PAGES.iter().map(|page| view! { <li class:is-first=page.is_first><NavLink page/></li> }).collect_view()}
+                    {PAGES.iter().map(|page| view! { <li class:is-first=page.is_first><NavLink page/></li> }).collect_views()}
                     <li class="nav-more"><More/></li>
                 </ul>
                 <span class="grow"></span>
@@ -198,7 +199,7 @@ fn MoreItems() -> impl IntoView {
                 </li>
             }
         })
-        .collect_view();
+        .collect_views();
     view! {
         <ul class="menu">{links}</ul>
         <ThemeSwitch/>

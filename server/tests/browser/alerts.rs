@@ -79,5 +79,4 @@ async fn an_alert_is_seen_to_fire_explained_with_its_runbook_and_seen_to_end() {
     browser.click("[data-testid=nav-overview]").await;
     browser.expect_shown("[data-testid=verdict]").await;
     browser.expect_gone("[data-testid=firing]").await;
-    browser.close().await;
 }

@@ -32,22 +32,22 @@ const OVERFLOW: &str = r"
 impl Browser {
     /// What axe-core finds wrong with the page.
     pub(crate) async fn violations(&self) -> Vec<String> {
-        if !self.run("return 'axe' in window", vec![]).await {
+        if !self.run("return 'axe' in window", &[]).await {
             let axe = std::fs::read_to_string(axe()).unwrap();
-            self.run::<Value>(&axe, vec![]).await;
+            self.run::<Value>(&axe, &[]).await;
         }
-        self.run_async(RUN, vec![json!(TAGS)]).await
+        self.run_async(RUN, &[json!(TAGS)]).await
     }
 
     /// Where the page is wider than the window; empty when it is not.
     pub(crate) async fn overflow(&self) -> Vec<String> {
-        self.run(OVERFLOW, vec![]).await
+        self.run(OVERFLOW, &[]).await
     }
 
     /// Waits until what was changed has been drawn.
     pub(crate) async fn drawn(&self) {
         let twice = "requestAnimationFrame(() => requestAnimationFrame(() => arguments[0](null)))";
-        self.run_async::<Value>(twice, vec![]).await;
+        self.run_async::<Value>(twice, &[]).await;
     }
 }
 

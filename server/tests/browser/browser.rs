@@ -2,12 +2,16 @@
 
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
-use thirtyfour::{By, Key, TypingData, WebElement, error::WebDriverResult};
 
 use crate::{
     chromium::{Chromium, Theme},
     support::{Folder, Server, eventually},
 };
+
+/// The Enter key, as WebDriver writes it.
+pub(crate) const ENTER: &str = "\u{e007}";
+/// Control and A, then Control is released.
+const SELECT_ALL: &str = "\u{e009}a\u{e000}";
 
 pub(crate) const NAME: &str = "ada";
 pub(crate) const PASSWORD: &str = "correct horse battery";
@@ -68,25 +72,7 @@ impl Browser {
     pub(crate) async fn sign_in(&self, folder: &Folder) {
         let add = ["user", "add", NAME, "--role", "admin", "--config", "bellwether.toml"];
         folder.run_with_input(&add, &format!("{PASSWORD}\n")).await;
-        // Any small document of the server: a request needs an origin.
-        self.go("/-/healthy").await;
-        let status: u16 = self
-            .run_async(
-                "const [credentials, done] = arguments;
-                 fetch('/api/app/session', {
-                     method: 'POST',
-                     headers: { 'content-type': 'application/json' },
-                     body: JSON.stringify(credentials),
-                 }).then(response => done(response.status));",
-                vec![json!({ "name": NAME, "password": PASSWORD })],
-            )
-            .await;
-        assert_eq!(status, 200, "the sign-in");
-    }
-
-    /// Ends it in order.
-    pub(crate) async fn close(self) {
-        self.chromium.driver.clone().quit().await.unwrap();
+        self.chromium.sign_in(&self.base, NAME, PASSWORD).await.unwrap();
     }
 
     pub(crate) async fn resize(&self, width: u32) {
@@ -100,16 +86,17 @@ impl Browser {
     /// Loads a page anew.
     pub(crate) async fn go(&self, path: &str) {
         let url = if path.starts_with("http") { path } else { &format!("{}{path}", self.base) };
-        self.chromium.driver.goto(url).await.unwrap();
+        self.chromium.session.go(url).await.unwrap();
     }
 
     pub(crate) async fn reload(&self) {
-        self.chromium.driver.refresh().await.unwrap();
+        let url: String = self.run("return location.href", &[]).await;
+        self.go(&url).await;
     }
 
     /// The path and the query of the page's address.
     pub(crate) async fn path(&self) -> String {
-        self.run("return location.pathname + location.search", vec![]).await
+        self.run("return location.pathname + location.search", &[]).await
     }
 
     pub(crate) async fn expect_path(&self, path: &str) {
@@ -121,30 +108,30 @@ impl Browser {
     }
 
     /// The value of a script; `arguments` are the given ones.
-    pub(crate) async fn run<T: DeserializeOwned>(&self, script: &str, args: Vec<Value>) -> T {
-        self.chromium.driver.execute(script, args).await.unwrap().convert().unwrap()
+    pub(crate) async fn run<T: DeserializeOwned>(&self, script: &str, args: &[Value]) -> T {
+        self.chromium.session.run(script, args).await.unwrap()
     }
 
     /// What a script hands to the last of its `arguments`, a function.
-    pub(crate) async fn run_async<T: DeserializeOwned>(&self, script: &str, args: Vec<Value>) -> T {
-        self.chromium.driver.execute_async(script, args).await.unwrap().convert().unwrap()
+    pub(crate) async fn run_async<T: DeserializeOwned>(&self, script: &str, args: &[Value]) -> T {
+        self.chromium.session.run_async(script, args).await.unwrap()
     }
 
     /// Marks the document, so that a later load of another one is noticed.
     pub(crate) async fn remember_document(&self) {
-        self.run::<Value>("window.rememberedByTest = true", vec![]).await;
+        self.run::<Value>("window.rememberedByTest = true", &[]).await;
     }
 
     /// Everything since [`Browser::remember_document`] happened in the same document.
     pub(crate) async fn assert_same_document(&self) {
-        let is_same: bool = self.run("return window.rememberedByTest === true", vec![]).await;
+        let is_same: bool = self.run("return window.rememberedByTest === true", &[]).await;
         assert!(is_same, "the page was loaded again");
     }
 
     /// The texts of all elements, as a reader sees them.
     pub(crate) async fn texts(&self, css: &str) -> Vec<String> {
         let script = "return [...document.querySelectorAll(arguments[0])].map(e => e.innerText)";
-        self.run(script, vec![json!(css)]).await
+        self.run(script, &[json!(css)]).await
     }
 
     /// Waits until the first element has exactly this text.
@@ -187,7 +174,7 @@ impl Browser {
     pub(crate) async fn expect_ink(&self, css: &str, count: usize) {
         let charts = format!("{css} [data-testid=chart]");
         eventually(&format!("{count} charts with lines in {css}"), async || {
-            let ink: Vec<u32> = self.run(INK, vec![json!(charts)]).await;
+            let ink: Vec<u32> = self.run(INK, &[json!(charts)]).await;
             let drawn = ink.iter().filter(|pixels| **pixels > 20).count();
             if drawn >= count { Ok(()) } else { Err(format!("pixels by chart: {ink:?}")) }
         })
@@ -196,32 +183,21 @@ impl Browser {
 
     /// Clicks the first element once it can be clicked.
     pub(crate) async fn click(&self, css: &str) {
-        self.act(css, async |element| element.click().await).await;
-    }
-
-    /// Replaces what is in a field.
-    pub(crate) async fn fill(&self, css: &str, text: &str) {
-        let keys = || TypingData::from(Key::Control + "a") + text;
-        self.act(css, async |element| element.send_keys(keys()).await).await;
-    }
-
-    /// Presses a key in a field.
-    pub(crate) async fn press(&self, css: &str, key: Key) {
-        self.act(css, async |element| element.send_keys(key.clone()).await).await;
-    }
-
-    /// Repeated until it works: a live page may replace an element between finding and using it.
-    async fn act(&self, css: &str, act: impl AsyncFn(WebElement) -> WebDriverResult<()>) {
+        // Repeated: a live page may replace an element between finding and using it.
         eventually(css, async || {
-            let attempt = async { act(self.chromium.driver.find(By::Css(css)).await?).await };
-            attempt.await.map_err(|error| error.to_string())
+            self.chromium.session.click(css).await.map_err(|error| error.to_string())
         })
         .await;
     }
 
+    /// Replaces what is in a field; with [`ENTER`] at the end the form is sent.
+    pub(crate) async fn fill(&self, css: &str, text: &str) {
+        self.expect_shown(css).await;
+        self.chromium.session.type_into(css, &format!("{SELECT_ALL}{text}")).await.unwrap();
+    }
+
     /// Warnings, errors and violations of the content security policy since the last call.
     pub(crate) async fn complaints(&self) -> Vec<String> {
-        let entries = self.chromium.driver.browser_log().await.unwrap();
-        entries.into_iter().map(|entry| format!("{} {}", entry.level, entry.message)).collect()
+        self.chromium.session.console().await.unwrap()
     }
 }

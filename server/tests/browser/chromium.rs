@@ -2,16 +2,15 @@
 
 use std::{path::PathBuf, process::Stdio};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::json;
 use tempfile::TempDir;
-use thirtyfour::{
-    ChromiumLikeCapabilities as _, DesiredCapabilities, LoggingPrefsLogLevel, WebDriver,
-};
 use tokio::{
     io::{AsyncBufReadExt as _, BufReader, Lines},
     process::{Child, ChildStdout, Command},
 };
+
+use crate::webdriver::Session;
 
 /// As root, and in containers with little shared memory; and nothing but the page may go out.
 const FLAGS: [&str; 8] = [
@@ -28,11 +27,19 @@ const FLAGS: [&str; 8] = [
 /// Chromedriver says so once it listens.
 const STARTED: &str = "was started successfully on port ";
 
+const SIGN_IN: &str = r"
+    const [credentials, done] = arguments;
+    fetch('/api/app/session', {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify(credentials),
+    }).then(response => done(response.status));";
+
 /// A browser with a profile of its own. It ends with the value.
 #[derive(Debug)]
 pub(crate) struct Chromium {
-    // Ends the session, and with it the browser, before chromedriver is killed.
-    pub(crate) driver: WebDriver,
+    // First, so that the browser ends before chromedriver is killed.
+    pub(crate) session: Session,
     _chromedriver: Child,
     _output: Lines<BufReader<ChildStdout>>,
     _profile: TempDir,
@@ -64,21 +71,30 @@ impl Chromium {
     pub(crate) async fn start() -> Result<Self> {
         let (chromedriver, output, port) = start_chromedriver().await?;
         let profile = tempfile::tempdir()?;
-        let mut capabilities = DesiredCapabilities::chrome();
         let browser = program("BELLWETHER_TEST_CHROMIUM", "/usr/bin/chromium")?;
-        capabilities.set_binary(&browser.display().to_string())?;
-        for flag in FLAGS {
-            capabilities.add_arg(flag)?;
-        }
-        capabilities.add_arg(&format!("--user-data-dir={}", profile.path().display()))?;
-        capabilities.set_browser_log_level(LoggingPrefsLogLevel::Warning)?;
-        notify::net::install_crypto();
-        let driver = WebDriver::builder(format!("http://127.0.0.1:{port}"), capabilities)
-            .client(reqwest::Client::builder().no_proxy().build()?)
-            .connect()
+        let mut flags = FLAGS.map(str::to_owned).to_vec();
+        flags.push(format!("--user-data-dir={}", profile.path().display()));
+        let capabilities = json!({
+            "goog:chromeOptions": { "binary": browser, "args": flags },
+            "goog:loggingPrefs": { "browser": "WARNING" },
+        });
+        let session = Session::start(port, capabilities)
             .await
             .with_context(|| format!("cannot start {}", browser.display()))?;
-        Ok(Self { driver, _chromedriver: chromedriver, _output: output, _profile: profile })
+        Ok(Self { session, _chromedriver: chromedriver, _output: output, _profile: profile })
+    }
+
+    /// Signs in without the form.
+    ///
+    /// # Errors
+    /// When the server at `base` does not know the name or the password.
+    pub(crate) async fn sign_in(&self, base: &str, name: &str, password: &str) -> Result<()> {
+        // Any small document of the server: a request needs an origin.
+        self.session.go(&format!("{base}/-/healthy")).await?;
+        let credentials = json!({ "name": name, "password": password });
+        let status: u16 = self.session.run_async(SIGN_IN, &[credentials]).await?;
+        ensure!(status == 200, "the server refused the sign-in with status {status}");
+        Ok(())
     }
 
     /// Gives pages a size in CSS pixels; a window could not be as narrow as a phone.
@@ -86,8 +102,7 @@ impl Chromium {
         let size = json!({
             "width": width, "height": height, "deviceScaleFactor": scale, "mobile": false,
         });
-        self.driver.cdp().send_raw("Emulation.setDeviceMetricsOverride", size).await?;
-        Ok(())
+        self.session.devtools("Emulation.setDeviceMetricsOverride", size).await.map(drop)
     }
 
     /// Makes the system's theme this one, and nothing move.
@@ -98,8 +113,7 @@ impl Chromium {
                 { "name": "prefers-reduced-motion", "value": "reduce" },
             ],
         });
-        self.driver.cdp().send_raw("Emulation.setEmulatedMedia", media).await?;
-        Ok(())
+        self.session.devtools("Emulation.setEmulatedMedia", media).await.map(drop)
     }
 }
 

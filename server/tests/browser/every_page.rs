@@ -165,7 +165,6 @@ async fn every_page_is_accessible_in_both_themes_fits_a_phone_and_logs_nothing()
         found.extend(problems(&browser, &page).await);
     }
     assert!(found.is_empty(), "{} problems:\n{}", found.len(), found.join("\n"));
-    browser.close().await;
 }
 
 #[tokio::test]
@@ -184,7 +183,7 @@ async fn the_checks_of_every_page_can_fail() {
              const wide = document.createElement('p');
              wide.textContent = 'unbroken'.repeat(100);
              document.querySelector('main').append(document.createElement('button'), script, wide);",
-            vec![],
+            &[],
         )
         .await;
     let violations = browser.violations().await.join("\n");
@@ -193,6 +192,5 @@ async fn the_checks_of_every_page_can_fail() {
     assert!(overflow.contains("<p>unbroken"), "{overflow}");
     let complaints = browser.complaints().await.join("\n");
     assert!(complaints.contains("Content Security Policy"), "{complaints}");
-    assert_eq!(browser.run::<Value>("return window.escaped ?? null", vec![]).await, Value::Null);
-    browser.close().await;
+    assert_eq!(browser.run::<Value>("return window.escaped ?? null", &[]).await, Value::Null);
 }

@@ -1,9 +1,7 @@
 //! Asking for a value and seeing it change.
 
-use thirtyfour::Key;
-
 use crate::{
-    browser::Browser,
+    browser::{Browser, ENTER},
     support::{Folder, Server},
 };
 
@@ -11,8 +9,7 @@ const QUERY: &str = "[data-testid=query]";
 const VALUE: &str = "[data-testid=result-table] tbody .value";
 
 async fn ask(browser: &Browser, query: &str) {
-    browser.fill(QUERY, query).await;
-    browser.press(QUERY, Key::Enter).await;
+    browser.fill(QUERY, &format!("{query}{ENTER}")).await;
 }
 
 #[tokio::test]
@@ -42,7 +39,6 @@ async fn a_value_that_is_sent_is_seen_at_the_next_flush() {
     browser.reload().await;
     browser.expect_text(VALUE, "5").await;
     browser.expect_words("[data-testid=time-range]", "Last 5 minutes").await;
-    browser.close().await;
 }
 
 #[tokio::test]
@@ -62,5 +58,4 @@ async fn a_bad_expression_is_marked_where_it_is_bad_and_can_be_put_right() {
     ask(&browser, "orders_created").await;
     browser.expect_text(VALUE, "7").await;
     browser.expect_gone("[data-testid=query-error]").await;
-    browser.close().await;
 }

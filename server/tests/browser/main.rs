@@ -33,3 +33,4 @@ mod support {
 }
 mod traffic;
 mod uptime;
+mod webdriver;

@@ -31,7 +31,6 @@ async fn a_service_that_starts_sending_appears_by_itself_with_rate_errors_and_du
     // One of ten requests fails.
     browser.expect_words(".stats", "10%").await;
     assert_eq!(browser.complaints().await, [""; 0]);
-    browser.close().await;
 }
 
 #[tokio::test]
@@ -56,5 +55,4 @@ async fn the_host_shows_utilization_saturation_and_errors_of_its_resources() {
     browser.expect_words(".use-table tbody td", "%").await;
     browser.expect_ink(".panels section:first-child", 1).await;
     assert_eq!(browser.complaints().await, [""; 0]);
-    browser.close().await;
 }

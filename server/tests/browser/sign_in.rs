@@ -52,5 +52,4 @@ async fn the_first_admin_comes_in_by_the_link_in_the_log_and_later_by_password()
     browser.go(link).await;
     fill_in(&browser, PASSWORD).await;
     browser.expect_words("[data-testid=form-error]", "this setup link is not valid").await;
-    browser.close().await;
 }

@@ -10,7 +10,9 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// The service `checkout`, which counts and times its requests, of which every tenth fails. It ends
 /// with the value.
 #[derive(Debug)]
-pub(crate) struct Traffic(JoinSet<()>);
+pub(crate) struct Traffic {
+    _tasks: JoinSet<()>,
+}
 
 impl Traffic {
     pub(crate) async fn start(statsd: SocketAddr) -> Self {
@@ -29,6 +31,6 @@ impl Traffic {
                 socket.send_to(datagram.as_bytes(), statsd).await.unwrap();
             }
         });
-        Self(tasks)
+        Self { _tasks: tasks }
     }
 }

@@ -43,5 +43,4 @@ async fn the_board_shows_each_monitor_with_its_percentages_and_notices_an_outage
     browser.expect_words("[data-testid=monitor-row]", "shop").await;
     browser.assert_same_document().await;
     assert_eq!(browser.complaints().await, [""; 0]);
-    browser.close().await;
 }

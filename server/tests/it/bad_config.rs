@@ -36,15 +36,25 @@ async fn unknown_settings_and_bad_values_are_named_with_their_places() {
     let folder = Folder::new();
     folder.write("bellwether.toml", "[statsd]\nflush_intervall = \"1s\"\n\n[htp]\nlisten = 1\n");
     let environment = [("BELLWETHER_QUERY__TIMEOUTT", "1s")];
-    assert_snapshot!(refusal(&folder, &environment).await, @r"");
-    folder.write("bellwether.toml", "[http]\nlisten = \"8080\"\n\n[statsd]\nflush_interval = \"9m\"\n");
-    assert_snapshot!(refusal(&folder, &[]).await, @r"");
+    assert_snapshot!(refusal(&folder, &environment).await, @"
+    bellwether: bellwether.toml:4:2: unknown setting `htp`; see docs/reference/config.md for all settings
+    environment variable BELLWETHER_QUERY__TIMEOUTT: unknown setting `query.timeoutt`; see docs/reference/config.md for all settings
+    bellwether.toml:2:1: unknown setting `statsd.flush_intervall`; see docs/reference/config.md for all settings
+    ");
+    folder.write(
+        "bellwether.toml",
+        "[http]\nlisten = \"8080\"\n\n[statsd]\nflush_interval = \"9m\"\n",
+    );
+    assert_snapshot!(refusal(&folder, &[]).await, @"
+    bellwether: bellwether.toml:2:1: http.listen: `8080` is not an address with a port, expected 127.0.0.1:8080
+    bellwether.toml:5:1: statsd.flush_interval: must be between 1s and 5m
+    ");
     folder.write("bellwether.toml", "[statsd]\nflush_interval = \"soon\"\n");
-    assert_snapshot!(refusal(&folder, &[]).await, @r"");
+    assert_snapshot!(refusal(&folder, &[]).await, @"bellwether: bellwether.toml:2:1: statsd.flush_interval: `soon` is not a duration, expected something like 30s, 5m or 1h30m");
     folder.write("bellwether.toml", "[http\n");
-    assert_snapshot!(refusal(&folder, &[]).await, @r"");
+    assert_snapshot!(refusal(&folder, &[]).await, @"bellwether: bellwether.toml:1:6: unclosed table, expected `]`");
     std::fs::remove_file(folder.path("bellwether.toml")).unwrap();
-    assert_snapshot!(refusal(&folder, &[]).await, @r"");
+    assert_snapshot!(refusal(&folder, &[]).await, @"bellwether: bellwether.toml: cannot read the configuration: No such file or directory (os error 2)");
 }
 
 /// One file of each kind with mistakes in it.
@@ -68,7 +78,14 @@ fn write_mistakes(folder: &Folder) {
 async fn all_mistakes_of_all_files_are_told_at_once() {
     let folder = Folder::new();
     write_mistakes(&folder);
-    assert_snapshot!(refusal(&folder, &[]).await, @r"");
+    assert_snapshot!(refusal(&folder, &[]).await, @"
+    bellwether: rules/bad.yml:5:30: bad expression, 1:16 in it: unexpected end of input, expected `,` or `)` (correct the PromQL expression)
+    rules/bad.yml:8:9: unknown key `foor` in a rule (did you mean `for`?)
+    alerting.yml:2:13: receiver `nobody` is not defined
+    alerting.yml:3:3: unknown key `group_wat` in a route
+    monitors/bad.yml:2:5: unknown kind `ping`; use http, tcp or heartbeat
+    monitors/bad.yml:4:5: url: scheme `ftp` must be http or https
+    ");
 }
 
 #[tokio::test]
@@ -77,32 +94,32 @@ async fn a_port_in_use_and_a_data_folder_that_cannot_be_used_are_told_with_the_r
     let tcp = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = tcp.local_addr().unwrap().to_string();
     let said = refusal(&folder, &[("BELLWETHER_HTTP__LISTEN", &address)]).await;
-    assert_snapshot!(said.replace(&address, "ADDRESS"), @r"");
+    assert_snapshot!(said.replace(&address, "ADDRESS"), @"bellwether: cannot serve HTTP on ADDRESS; choose another address with --http or http.listen: Address already in use (os error 98)");
 
     let udp = UdpSocket::bind("127.0.0.1:0").unwrap();
     let address = udp.local_addr().unwrap().to_string();
     let setting = format!("[\"{address}\"]");
     let said = refusal(&folder, &[("BELLWETHER_STATSD__UDP", &setting)]).await;
-    assert_snapshot!(said.replace(&address, "ADDRESS"), @r"");
+    assert_snapshot!(said.replace(&address, "ADDRESS"), @"bellwether: cannot listen for StatsD on ADDRESS (UDP); choose another address with --statsd or statsd.udp: Address already in use (os error 98)");
 
     folder.write("file", "");
     let file = folder.path("file");
     let said = refusal(&folder, &[("BELLWETHER_SERVER__DATA_DIR", file.to_str().unwrap())]).await;
-    assert_snapshot!(said, @r"");
+    assert_snapshot!(said, @"bellwether: cannot make the data folder file; choose another with --data or server.data_dir: File exists (os error 17)");
     // Not a database.
     std::fs::create_dir_all(folder.path("broken")).unwrap();
     folder.write("broken/samples.db", &"nonsense ".repeat(1_000));
     let broken = folder.path("broken");
     let said = refusal(&folder, &[("BELLWETHER_SERVER__DATA_DIR", broken.to_str().unwrap())]).await;
-    assert_snapshot!(said, @r"");
+    assert!(said.starts_with("bellwether: cannot open the database broken/samples.db"), "{said}");
+    assert!(said.contains("file is not a database"), "{said}");
 }
 
 #[tokio::test]
 async fn everybody_may_come_in_only_on_this_machine() {
     let folder = Folder::new();
-    let environment =
-        [("BELLWETHER_AUTH__MODE", "none"), ("BELLWETHER_HTTP__LISTEN", "0.0.0.0:0")];
-    assert_snapshot!(refusal(&folder, &environment).await, @r"");
+    let environment = [("BELLWETHER_AUTH__MODE", "none"), ("BELLWETHER_HTTP__LISTEN", "0.0.0.0:0")];
+    assert_snapshot!(refusal(&folder, &environment).await, @r#"bellwether: environment variable BELLWETHER_AUTH__MODE: auth.mode: "none" lets everybody in and 0.0.0.0:0 is not a loopback address; use "password" or listen on 127.0.0.1"#);
 }
 
 #[tokio::test]
@@ -116,12 +133,20 @@ async fn check_lists_every_mistake_of_a_folder_and_tells_by_its_exit_code() {
     folder.write("bellwether.toml", "[sever]\njson = true\n");
     let output = folder.run(&["check", "."]).await;
     assert_eq!(output.status.code(), Some(1));
-    assert_snapshot!(said(&folder, &output), @r"");
-    assert_snapshot!(String::from_utf8(output.stdout).unwrap(), @r"");
+    assert_snapshot!(said(&folder, &output), @"
+    bellwether: ./alerting.yml:2:13: receiver `nobody` is not defined
+    bellwether: ./alerting.yml:3:3: unknown key `group_wat` in a route
+    bellwether: ./bellwether.toml:1:2: unknown setting `sever`; see docs/reference/config.md for all settings
+    bellwether: ./monitors/bad.yml:2:5: unknown kind `ping`; use http, tcp or heartbeat
+    bellwether: ./monitors/bad.yml:4:5: url: scheme `ftp` must be http or https
+    bellwether: ./rules/bad.yml:5:30: bad expression, 1:16 in it: unexpected end of input, expected `,` or `)` (correct the PromQL expression)
+    bellwether: ./rules/bad.yml:8:9: unknown key `foor` in a rule (did you mean `for`?)
+    ");
+    assert_snapshot!(String::from_utf8(output.stdout).unwrap(), @"5 files checked, 7 errors, 0 warnings");
 
     let missing = folder.run(&["check", "nowhere"]).await;
     assert_eq!(missing.status.code(), Some(2));
-    assert_snapshot!(said(&folder, &missing), @r"");
+    assert_snapshot!(said(&folder, &missing), @"bellwether: nowhere: there is no such file or folder");
     assert_eq!(folder.run(&["check"]).await.status.code(), Some(2));
 }
 
@@ -150,7 +175,14 @@ async fn a_reload_with_mistakes_keeps_the_old_files_and_names_every_one() {
     let answer = server.http.post("/-/reload").await;
     assert_eq!((answer.status, &answer.json()["code"]), (400, &"bad_configuration".into()));
     let message = folder.without_path(answer.json()["message"].as_str().unwrap());
-    assert_snapshot!(message, @r"");
+    assert_snapshot!(message, @"
+    rules/bad.yml:5:30: bad expression, 1:16 in it: unexpected end of input, expected `,` or `)` (correct the PromQL expression)
+    rules/bad.yml:8:9: unknown key `foor` in a rule (did you mean `for`?)
+    alerting.yml:2:13: receiver `nobody` is not defined
+    alerting.yml:3:3: unknown key `group_wat` in a route
+    monitors/bad.yml:2:5: unknown kind `ping`; use http, tcp or heartbeat
+    monitors/bad.yml:4:5: url: scheme `ftp` must be http or https
+    ");
     assert_eq!(rules(&server).await, ["one"]);
     assert!(problems(&server).await.starts_with("The last reload failed"), "{message}");
 

@@ -46,7 +46,7 @@ async fn counters_go_on_after_a_crash_at_any_moment() {
 const RULE: &str = "groups:\n  - name: shop\n    rules:\n      - alert: Deep\n        \
     expr: depth > 10\n        annotations: { summary: 'depth is {{ $value }}' }\n";
 
-async fn folder_with(hook: &Webhook) -> Folder {
+fn folder_with(hook: &Webhook) -> Folder {
     let folder = Folder::new();
     folder.write("rules/shop.yml", RULE);
     folder.notify(hook);
@@ -73,11 +73,11 @@ async fn expect_deliveries(server: &Server, expected: &[&str]) {
 #[tokio::test]
 async fn a_notification_that_could_not_be_sent_is_sent_once_after_a_crash() {
     let hook = Webhook::start(500).await;
-    let folder = folder_with(&hook).await;
+    let folder = folder_with(&hook);
     let server = Server::start(&folder).await;
     server.send("depth:50|g");
-    eventually("an attempt", async || hook.hooks().pop().ok_or(())
-        .map_err(|()| "none".to_owned())).await;
+    eventually("an attempt", async || hook.hooks().pop().ok_or(()).map_err(|()| "none".to_owned()))
+        .await;
     expect_deliveries(&server, &[r#""firing" "retrying""#]).await;
     server.kill_9().await;
     assert_eq!(hook.accepted().len(), 0);
@@ -101,7 +101,7 @@ async fn a_notification_that_could_not_be_sent_is_sent_once_after_a_crash() {
 #[tokio::test]
 async fn a_notification_whose_acceptance_was_not_marked_is_repeated_under_the_same_key() {
     let hook = Webhook::start(200).await;
-    let folder = folder_with(&hook).await;
+    let folder = folder_with(&hook);
     let server = Server::start(&folder).await;
     hook.hold_answers().await;
     server.send("depth:50|g");
@@ -123,7 +123,7 @@ async fn a_notification_whose_acceptance_was_not_marked_is_repeated_under_the_sa
 #[tokio::test]
 async fn an_alert_that_ends_while_the_server_is_down_is_told_to_be_over() {
     let hook = Webhook::start(200).await;
-    let folder = folder_with(&hook).await;
+    let folder = folder_with(&hook);
     let server = Server::start(&folder).await;
     server.send("depth:50|g");
     let firing = hook.expect("firing").await;

@@ -4,6 +4,8 @@
 //!
 //! The Python clients and the mail server come from the virtualenv that `cargo xtask test` makes.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by it, and says where")]
+
 mod access;
 mod alerts;
 mod bad_config;

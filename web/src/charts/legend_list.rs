@@ -7,6 +7,7 @@ use leptos::prelude::*;
 
 use super::data::{ChartData, color, last_value};
 use crate::state::theme::use_theme;
+use crate::views::CollectViews;
 
 /// Which line is looked at: one pinned by a click, or else one under the pointer.
 #[derive(Debug, Clone, Copy)]
@@ -58,7 +59,7 @@ pub(super) fn LegendList(
                     focus,
                 )
             });
-            Some(view! { <ul class="legend">{items.collect_view()}</ul> })
+            Some(view! { <ul class="legend">{items.collect_views()}</ul> })
         })
     };
     view! { {items} }

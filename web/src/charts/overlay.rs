@@ -8,6 +8,7 @@ use leptos::prelude::*;
 use super::data::{ChartData, color};
 use crate::state::clock::moment;
 use crate::state::theme::use_theme;
+use crate::views::CollectViews;
 
 /// Tooltips list so many series; the rest is counted.
 const TOOLTIP_ROWS: usize = 12;
@@ -101,7 +102,7 @@ pub(super) fn CrosshairLayer(
                     let color = color(theme, data.lines[line].color).css();
                     view! { <i class="dot" style:background-color=color style:transform=at></i> }
                 })
-                .collect_view(),
+                .collect_views(),
             )
         })
     };
@@ -153,7 +154,7 @@ fn tooltip_rows(data: &ChartData, point: usize, unit: Unit) -> impl IntoView + u
                 </div>
             }
         })
-        .collect_view();
+        .collect_views();
     view! {
         <div class="tooltip-time num">{moment(data.time_of(point))}</div>
         {rows}

@@ -18,6 +18,7 @@ use crate::live::use_live;
 use crate::prom;
 use crate::state::range::{Span, use_range};
 use crate::url;
+use crate::views::CollectViews;
 
 /// The lines of some queries over the page's range, kept fresh.
 #[derive(Debug, Clone, Copy)]
@@ -124,7 +125,7 @@ pub(crate) fn PanelCard(
                 </span>
             }
         })
-        .collect_view();
+        .collect_views();
     let title = panel.title.clone();
     let title_of_chart = panel.title.clone();
     let unit_of_chart = unit(panel.unit);
@@ -209,6 +210,6 @@ pub(crate) fn ChartBody(
 /// Panels side by side, as many as fit.
 #[component]
 pub(crate) fn PanelGrid(panels: Vec<Panel>) -> impl IntoView {
-    let cards = panels.into_iter().map(|panel| view! { <PanelCard panel/> }).collect_view();
+    let cards = panels.into_iter().map(|panel| view! { <PanelCard panel/> }).collect_views();
     view! { <div class="panels">{cards}</div> }
 }

@@ -5,6 +5,7 @@ use leptos::prelude::*;
 
 use super::data::ChartData;
 use crate::state::clock::moment;
+use crate::views::CollectViews;
 
 /// Rows shown at most; longer series show the newest.
 const ROWS: usize = 120;
@@ -18,7 +19,7 @@ pub(super) fn data_table(data: &ChartData, title: &str, unit: Unit) -> impl Into
     let head = lines
         .iter()
         .map(|line| view! { <th scope="col" class="is-number">{line.name.clone()}</th> })
-        .collect_view();
+        .collect_views();
     let rows = (0..data.len())
         .rev()
         .take(ROWS)
@@ -30,11 +31,11 @@ pub(super) fn data_table(data: &ChartData, title: &str, unit: Unit) -> impl Into
             view! {
                 <tr>
                     <th scope="row" class="num">{moment(data.time_of(point))}</th>
-                    {cells.collect_view()}
+                    {cells.collect_views()}
                 </tr>
             }
         })
-        .collect_view();
+        .collect_views();
     view! {
         <div class="data-table" tabindex="0" role="region" aria-label=format!("{title}, values")>
             <table class="table is-dense">

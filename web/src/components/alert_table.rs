@@ -11,6 +11,7 @@ use crate::format::{ago, duration};
 use crate::state::clock::{moment, use_clock};
 use crate::state::range::use_range;
 use crate::url;
+use crate::views::CollectViews;
 
 /// State, name, value against threshold, target, age and owner of each alert.
 #[component]
@@ -20,7 +21,7 @@ pub(crate) fn AlertTable(
     #[prop(into)]
     caption: String,
 ) -> impl IntoView {
-    let rows = move || alerts.with(|alerts| alerts.iter().map(row).collect_view());
+    let rows = move || alerts.with(|alerts| alerts.iter().map(row).collect_views());
     view! {
         <div class="table-scroll">
             <table class="table alerts-table">

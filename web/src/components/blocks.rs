@@ -4,6 +4,7 @@ use api_types::Block;
 use leptos::prelude::*;
 
 use crate::charts::PanelCard;
+use crate::views::CollectViews;
 
 /// Renders the blocks in order. The server has made the markup safe.
 #[component]
@@ -21,7 +22,7 @@ pub(crate) fn Blocks(
             }
             Block::Panel { panel } => view! { <PanelCard panel/> }.into_any(),
         })
-        .collect_view();
+        .collect_views();
     view! { <div class="runbook-blocks">{parts}</div> }
 }
 

@@ -14,6 +14,7 @@ use crate::format::ago;
 use crate::state::clock::use_clock;
 use crate::state::range::use_range;
 use crate::url;
+use crate::views::CollectViews;
 
 /// What hosts can be sorted by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,7 +48,7 @@ pub(crate) fn HostTable(#[prop(into)] hosts: Signal<Arc<Vec<HostRow>>>) -> impl 
         hosts.with(|hosts| {
             let mut sorted: Vec<&HostRow> = hosts.iter().collect();
             sort.get().apply(&mut sorted, |column, a, b| ordering(column, a, b));
-            sorted.into_iter().map(row).collect_view()
+            sorted.into_iter().map(row).collect_views()
         })
     };
     let head = |label: &'static str, column, class: &'static str| {

@@ -14,6 +14,7 @@ use crate::format::{availability, duration, points};
 use crate::state::clock::{moment, use_clock};
 use crate::state::range::use_range;
 use crate::url;
+use crate::views::CollectViews;
 
 /// How every percentage of availability is defined; the tooltip of each.
 pub(crate) const DEFINITION: &str = "(up + degraded) / (up + degraded + down), by time. Time when nobody looked is left \
@@ -54,7 +55,7 @@ pub(crate) fn MonitorTable(
         monitors.with(|monitors| {
             let mut sorted: Vec<&MonitorRow> = monitors.iter().collect();
             sort.get().apply(&mut sorted, |column, a, b| ordering(column, a, b));
-            sorted.into_iter().map(row).collect_view()
+            sorted.into_iter().map(row).collect_views()
         })
     };
     let head = |label: &'static str, column, class: &'static str| {

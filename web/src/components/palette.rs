@@ -11,6 +11,7 @@ use crate::search;
 use crate::shell::PAGES;
 use crate::state::range::use_range;
 use crate::url;
+use crate::views::CollectViews;
 
 /// So many entries are shown.
 const SHOWN: usize = 12;
@@ -100,7 +101,7 @@ pub(crate) fn Palette() -> impl IntoView {
                 .iter()
                 .enumerate()
                 .map(|(index, entry)| option(index, entry, selected, go))
-                .collect_view()
+                .collect_views()
         })
     };
     view! {

@@ -14,6 +14,7 @@ use crate::format::{ago, availability};
 use crate::state::clock::use_clock;
 use crate::state::range::use_range;
 use crate::url;
+use crate::views::CollectViews;
 
 /// What services can be sorted by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,7 +46,7 @@ pub(crate) fn ServiceTable(#[prop(into)] services: Signal<Arc<Vec<ServiceRow>>>)
         services.with(|services| {
             let mut sorted: Vec<&ServiceRow> = services.iter().collect();
             sort.get().apply(&mut sorted, |column, a, b| ordering(column, a, b));
-            sorted.into_iter().map(row).collect_view()
+            sorted.into_iter().map(row).collect_views()
         })
     };
     let number = |label: &'static str, column, first| {

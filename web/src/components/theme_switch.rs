@@ -4,6 +4,7 @@ use leptos::prelude::*;
 
 use crate::icons::{Icon, IconName};
 use crate::state::theme::{Choice, use_theme};
+use crate::views::CollectViews;
 
 /// Three buttons, one of them pressed.
 #[component]
@@ -31,6 +32,6 @@ pub(crate) fn ThemeSwitch() -> impl IntoView {
                 </button>
             }
         })
-        .collect_view();
+        .collect_views();
     view! { <div class="segments" role="group" aria-label="Theme">{buttons}</div> }
 }

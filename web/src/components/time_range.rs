@@ -6,6 +6,7 @@ use crate::components::dropdown::{Close, Dropdown};
 use crate::icons::{Icon, IconName};
 use crate::state::clock::utc_offset_seconds;
 use crate::state::range::{DEFAULT, QUICK, Range, use_range, use_set_range};
+use crate::views::CollectViews;
 
 /// Shows the range and changes it.
 #[component]
@@ -56,7 +57,7 @@ fn Choices() -> impl IntoView {
                 </li>
             }
         })
-        .collect_view();
+        .collect_views();
     let (from, to) = (NodeRef::<html::Input>::new(), NodeRef::<html::Input>::new());
     let error = RwSignal::new("");
     let apply = move |event: ev::SubmitEvent| {

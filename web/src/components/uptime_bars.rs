@@ -7,6 +7,7 @@ use leptos::prelude::*;
 
 use crate::format::{availability, duration};
 use crate::state::clock::utc_offset_seconds;
+use crate::views::CollectViews;
 
 const DAY_MS: i64 = 24 * 3_600 * 1_000;
 
@@ -77,7 +78,7 @@ pub(crate) fn uptime_bars(days: &[DayBar]) -> impl IntoView + use<> {
     let bars = days
         .iter()
         .map(|day| view! { <i class=Look::of(day).class() title=describe(day, &date(day.start_ms))></i> })
-        .collect_view();
+        .collect_views();
     let troubled = days.iter().filter(|day| day.down_ms > 0).count();
     let label = format!("Last {} days: downtime on {troubled} of them", days.len());
     view! { <div class="bars" role="img" aria-label=label>{bars}</div> }

@@ -19,6 +19,7 @@ use crate::format::{ago, duration};
 use crate::state::clock::{moment, now_ms, use_clock};
 use crate::state::range::{DEFAULT, Range, RangeState};
 use crate::url;
+use crate::views::CollectViews;
 use timeline::timeline;
 
 /// Shown before the moment an alert became active, and after it was over.
@@ -111,7 +112,7 @@ fn verdict(alert: &AlertSummary, unit: Unit) -> impl IntoView + use<> {
         .into_iter()
         .filter(|fact| !fact.1.is_empty())
         .map(|(name, value)| view! { <div class="fact"><dt>{name}</dt><dd>{value}</dd></div> })
-        .collect_view();
+        .collect_views();
     view! {
         <section class="card alert-verdict" data-testid="verdict">
             <p class="alert-summary">{alert.summary.clone()}</p>
@@ -156,7 +157,7 @@ fn rule_card(
     let labels = labels
         .into_iter()
         .map(|(name, value)| view! { <li class="label">{name}"="<strong>{value}</strong></li> })
-        .collect_view();
+        .collect_views();
     let explore = url::explore(&expr);
     let hold = (!hold.is_empty())
         .then(|| view! { <div class="fact"><dt>"For"</dt><dd class="num">{hold}</dd></div> });

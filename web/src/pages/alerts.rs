@@ -13,6 +13,7 @@ use crate::components::page_head::PageHead;
 use crate::fetch::use_fetch;
 use crate::format::plural;
 use crate::search::matches;
+use crate::views::CollectViews;
 
 /// States that can be chosen, with their word.
 const FACETS: [(AlertState, &str); 4] = [
@@ -52,7 +53,7 @@ pub(crate) fn AlertsPage() -> impl IntoView {
             });
             view! { <Chip label count is_on=Signal::derive(move || chosen.get() == Some(state)) on_toggle=toggle/> }
         })
-        .collect_view()
+        .collect_views()
     };
     let none = move || {
         let text = if all.with(|all| all.is_empty()) {
@@ -114,7 +115,7 @@ fn failing_rules(rules: Vec<FailingRule>) -> Option<impl IntoView> {
         view! {
             <section class="card banner-card is-warning" role="alert">
                 <h2>{title}</h2>
-                <ul class="plain-list">{rules.into_iter().map(item).collect_view()}</ul>
+                <ul class="plain-list">{rules.into_iter().map(item).collect_views()}</ul>
             </section>
         }
     })

@@ -15,6 +15,7 @@ use crate::format::ago;
 use crate::pages::service::lead;
 use crate::state::clock::use_clock;
 use crate::url;
+use crate::views::CollectViews;
 
 /// Facts, the USE table and charts.
 #[component]
@@ -58,7 +59,7 @@ pub(crate) fn HostPage() -> impl IntoView {
                                 </tr>
                             </thead>
                             <tbody>
-                                {move || resources.with(|resources| resources.iter().map(resource_row).collect_view())}
+                                {move || resources.with(|resources| resources.iter().map(resource_row).collect_views())}
                             </tbody>
                         </table>
                     </div>
@@ -84,7 +85,7 @@ fn fact_bar(facts: Vec<Fact>, seen: Option<i64>) -> impl IntoView {
                 </div>
             }
         })
-        .collect_view();
+        .collect_views();
     view! { <dl class="facts">{items}</dl> }
 }
 

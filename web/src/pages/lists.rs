@@ -15,6 +15,7 @@ use crate::components::service_table::ServiceTable;
 use crate::fetch::use_fetch;
 use crate::pages::overview::no_services;
 use crate::search::matches;
+use crate::views::CollectViews;
 
 /// The filters of a list: letters of the name, and states.
 #[derive(Debug, Clone, Copy)]
@@ -65,7 +66,7 @@ impl Filter {
                 let is_on = Signal::derive(move || self.health.get() == Some(health));
                 view! { <Chip label=mark::health(health).word count is_on on_toggle=toggle/> }
             })
-            .collect_view();
+            .collect_views();
         view! {
             <div class="list-tools">
                 <SearchField query=self.query label/>

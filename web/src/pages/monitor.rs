@@ -16,6 +16,7 @@ use crate::fetch::use_fetch;
 use crate::format::{availability, duration};
 use crate::state::clock::{moment, use_clock};
 use crate::url;
+use crate::views::CollectViews;
 
 /// State, percentages, 90 days, latency by phase, outages.
 #[component]
@@ -103,7 +104,7 @@ fn percentages(row: &MonitorRow) -> impl IntoView + use<> {
             </div>
         }
     };
-    view! { <dl class="stats">{windows.into_iter().map(stat).collect_view()}</dl> }
+    view! { <dl class="stats">{windows.into_iter().map(stat).collect_views()}</dl> }
 }
 
 fn days(row: &MonitorRow) -> impl IntoView + use<> {
@@ -138,7 +139,7 @@ fn outage_table(outages: Vec<Outage>) -> impl IntoView {
                 </tr>
             }
         })
-        .collect_view();
+        .collect_views();
     view! {
         <section class="card is-list">
             <header class="card-head"><h2>"Outages"</h2></header>

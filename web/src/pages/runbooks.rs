@@ -12,6 +12,7 @@ use crate::fetch::use_fetch;
 use crate::format::plural;
 use crate::search::matches;
 use crate::url;
+use crate::views::CollectViews;
 
 /// The list with search.
 #[component]
@@ -45,7 +46,7 @@ pub(crate) fn RunbooksPage() -> impl IntoView {
                 <div class="list-tools"><SearchField query label="Search runbooks"/></div>
                 <Show when=move || shown.with(|shown| !shown.is_empty()) fallback=none>
                     <ul class="rows" data-testid="runbooks">
-                        {move || shown.get().into_iter().map(runbook_row).collect_view()}
+                        {move || shown.get().into_iter().map(runbook_row).collect_views()}
                     </ul>
                 </Show>
             </section>

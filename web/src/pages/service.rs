@@ -16,6 +16,7 @@ use crate::fetch::use_fetch;
 use crate::format::availability;
 use crate::pages::runbooks::runbook_row;
 use crate::url;
+use crate::views::CollectViews;
 
 /// Verdict, RED charts, and everything else that belongs to the service.
 #[component]
@@ -102,7 +103,7 @@ fn runbook_list(runbooks: Vec<RunbookRow>) -> Option<impl IntoView> {
         view! {
             <section class="card is-list">
                 <header class="card-head"><h2>"Runbooks"</h2></header>
-                <ul class="rows">{runbooks.into_iter().map(runbook_row).collect_view()}</ul>
+                <ul class="rows">{runbooks.into_iter().map(runbook_row).collect_views()}</ul>
             </section>
         }
     })
@@ -122,7 +123,7 @@ fn metric_list(service: &str, metrics: Vec<String>) -> Option<impl IntoView + us
                     <h2>"Metrics"</h2>
                     <span class="count num">{count}</span>
                 </header>
-                <ul class="metric-list">{metrics.into_iter().map(item).collect_view()}</ul>
+                <ul class="metric-list">{metrics.into_iter().map(item).collect_views()}</ul>
             </section>
         }
     })

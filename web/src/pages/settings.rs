@@ -10,6 +10,7 @@ use crate::fetch::use_fetch;
 use crate::format::{ago, count, duration};
 use crate::icons::{Icon, IconName};
 use crate::state::clock::{moment, use_clock};
+use crate::views::CollectViews;
 
 /// Own health, sources, receivers, version.
 #[component]
@@ -35,7 +36,7 @@ pub(crate) fn SettingsPage() -> impl IntoView {
 }
 
 fn problem_list(problems: &[String]) -> impl IntoView + use<> {
-    let items = problems.iter().map(|problem| view! { <li>{problem.clone()}</li> }).collect_view();
+    let items = problems.iter().map(|problem| view! { <li>{problem.clone()}</li> }).collect_views();
     if problems.is_empty() {
         return view! {
             <p class="verdict" data-testid="verdict"><span class="mark is-ok"></span><span>"This server is well"</span></p>
@@ -77,7 +78,7 @@ fn counter_cards(counters: &[Counter]) -> impl IntoView + use<> {
                 .iter()
                 .filter(|counter| counter.part == part)
                 .map(counter_row)
-                .collect_view();
+                .collect_views();
             view! {
                 <section class="card">
                     <header class="card-head"><h2>{part.to_owned()}</h2></header>
@@ -85,7 +86,7 @@ fn counter_cards(counters: &[Counter]) -> impl IntoView + use<> {
                 </section>
             }
         })
-        .collect_view();
+        .collect_views();
     view! { <div class="counter-cards">{cards}</div> }
 }
 
@@ -123,7 +124,7 @@ fn source_table(sources: Vec<Source>) -> impl IntoView {
                 </tr>
             }
         })
-        .collect_view();
+        .collect_views();
     let body = if total == 0 {
         view! { <Empty title="Nobody has sent anything yet" text="Every address that sends StatsD shows here."/> }.into_any()
     } else {
@@ -173,7 +174,7 @@ fn receiver_table(receivers: Vec<Receiver>) -> impl IntoView {
                 </li>
             }
         })
-        .collect_view();
+        .collect_views();
     let body = if total == 0 {
         view! {
             <Empty

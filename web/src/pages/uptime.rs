@@ -13,8 +13,13 @@ use crate::components::monitor_table::{DEFINITION, MonitorTable};
 use crate::components::page_head::PageHead;
 use crate::fetch::use_fetch;
 use crate::search::matches;
+use crate::views::CollectViews;
 
-const EXAMPLE: &str = "# config/monitors/site.yml\nmonitors:\n  - name: website\n    kind: http\n    target: https://example.org\n    interval: 30s";
+const EXAMPLE: &str = "# config/monitors/site.yml
+monitors:
+  - name: website
+    kind: http
+    url: https://example.org";
 
 /// States that can be chosen.
 const FACETS: [MonitorState; 4] =
@@ -46,13 +51,13 @@ pub(crate) fn UptimePage() -> impl IntoView {
                 let is_on = Signal::derive(move || chosen.get() == Some(state));
                 view! { <Chip label=mark::monitor(state).word count is_on on_toggle=toggle/> }
             })
-            .collect_view()
+            .collect_views()
     };
     let names = Memo::new(move |_| {
         groups.with(|groups| groups.iter().map(|group| group.0.clone()).collect::<Vec<_>>())
     });
     let tables =
-        move || names.get().into_iter().map(|name| group_table(name, groups)).collect_view();
+        move || names.get().into_iter().map(|name| group_table(name, groups)).collect_views();
     let none = move || {
         if all.with(|all| all.is_empty()) {
             view! {

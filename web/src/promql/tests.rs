@@ -19,8 +19,7 @@ fn the_place_of_an_error_is_read_from_the_message() {
         ("zero is no place", "0:1: odd", None),
     ];
     for (name, message, expected) in cases {
-        let expected =
-            expected.map(|(line, column, rest)| (Position { line, column }, rest));
+        let expected = expected.map(|(line, column, rest)| (Position { line, column }, rest));
         assert_eq!(error_position(message), expected, "{name}");
     }
 }
@@ -68,6 +67,7 @@ fn units_follow_from_metric_and_function() {
         ("ratio", "host_cpu_used_ratio", "", Unit::Ratio),
         ("quotient", "a_bytes / b_bytes", "", Unit::None),
         ("share of time", "rate(busy_seconds_total[1m])", "", Unit::Ratio),
+        ("rate of a timer", "rate(request_seconds[5m])", "", Unit::Seconds),
         ("observations", "histogram_count(rate(request_seconds[5m]))", "", Unit::PerSecond),
         ("no metric", "1 + 1", "", Unit::None),
     ];

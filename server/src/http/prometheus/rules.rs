@@ -7,7 +7,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use jiff::Timestamp as Instant;
-use model::Timestamp;
+use model::{Timestamp, number::Shortest};
 use rules::{AlertingRule, Instance, RecordingRule, Rule, State as AlertState};
 use serde::Serialize;
 
@@ -189,11 +189,47 @@ fn alert(instance: &Instance) -> AlertJson<'_> {
         annotations: &instance.annotations,
         state: if instance.state == AlertState::Pending { "pending" } else { "firing" },
         active_at: rfc3339(instance.active_at),
-        // Prometheus writes it as Go's %e does.
-        value: format!("{:e}", instance.value),
+        value: exponential(instance.value),
+    }
+}
+
+/// A number as Prometheus writes an alert's value, which is Go's shortest notation with an exponent of
+/// at least two digits: `2.5e+02`.
+fn exponential(value: f64) -> String {
+    let text = format!("{value:e}");
+    match text.split_once('e') {
+        Some((mantissa, exponent)) => {
+            let (sign, digits) = match exponent.strip_prefix('-') {
+                Some(digits) => ('-', digits),
+                None => ('+', exponent),
+            };
+            format!("{mantissa}e{sign}{digits:0>2}")
+        }
+        None => Shortest::Plain(value).to_string(),
     }
 }
 
 fn rfc3339(ms: Timestamp) -> String {
     Instant::from_millisecond(ms).map(|time| time.to_string()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_of_alerts_are_written_as_go_does() {
+        for (value, expected) in [
+            (0.0, "0e+00"),
+            (5.0, "5e+00"),
+            (-250.0, "-2.5e+02"),
+            (0.001, "1e-03"),
+            (1e300, "1e+300"),
+            (f64::INFINITY, "+Inf"),
+            (f64::NEG_INFINITY, "-Inf"),
+            (f64::NAN, "NaN"),
+        ] {
+            assert_eq!(exponential(value), expected);
+        }
+    }
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use reqwest::{Client, Method, RequestBuilder};
 use serde_json::Value;
+use tokio_rustls::rustls;
 
 use super::Answer;
 
@@ -17,7 +18,8 @@ pub(crate) struct Http {
 
 impl Http {
     pub(crate) fn new(base: &str) -> Self {
-        notify::net::install_crypto();
+        // The client takes whatever cryptography there is; the second to say so is too late.
+        drop(rustls::crypto::ring::default_provider().install_default());
         let builder = Client::builder().no_proxy().timeout(Duration::from_secs(60));
         Self { client: builder.build().unwrap(), base: base.to_owned(), token: None }
     }
@@ -41,11 +43,6 @@ impl Http {
 
     pub(crate) async fn get(&self, path: &str) -> Answer {
         send(self.request(Method::GET, path)).await
-    }
-
-    pub(crate) async fn get_with(&self, path: &str, query: &[(&str, &str)]) -> Answer {
-        let query = serde_urlencoded::to_string(query).unwrap();
-        self.get(&format!("{path}?{query}")).await
     }
 
     pub(crate) async fn post(&self, path: &str) -> Answer {

@@ -7,6 +7,7 @@ use leptos::prelude::*;
 use crate::format::plural;
 use crate::icons::{Icon, IconName};
 use crate::state::clock::moment;
+use crate::views::CollectViews;
 
 /// Something that happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -91,7 +92,7 @@ pub(super) fn timeline(
                 </li>
             }
         })
-        .collect_view();
+        .collect_views();
     view! {
         <section class="card">
             <header class="card-head"><h2>"Timeline"</h2></header>

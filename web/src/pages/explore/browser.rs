@@ -7,6 +7,7 @@ use crate::components::delayed::Delayed;
 use crate::components::empty::Empty;
 use crate::components::list_tools::SearchField;
 use crate::search::rank;
+use crate::views::CollectViews;
 
 /// Rows shown at most; searching finds the rest.
 const ROWS: usize = 200;
@@ -38,7 +39,7 @@ pub(super) fn MetricBrowser(catalog: Catalog, on_choose: Callback<String>) -> im
     let shown = Memo::new(move |_| found(catalog, &search.get()));
     let is_loading = move || catalog.names.with(Option::is_none);
     let is_empty = move || catalog.names.with(|names| names.as_ref().is_some_and(Vec::is_empty));
-    let rows = move || shown.get().into_iter().map(|known| row(known, on_choose)).collect_view();
+    let rows = move || shown.get().into_iter().map(|known| row(known, on_choose)).collect_views();
     let total = move || catalog.names.with(|names| names.as_ref().map_or(0, Vec::len));
     view! {
         <section class="card is-list">

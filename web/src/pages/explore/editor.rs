@@ -7,6 +7,7 @@ use super::Catalog;
 use crate::completion::{Candidate, Wanted, context, pick, words};
 use crate::icons::{Icon, IconName};
 use crate::prom;
+use crate::views::CollectViews;
 
 /// Candidates shown at once.
 const SHOWN: usize = 8;
@@ -241,7 +242,7 @@ fn CompletionList(completion: Completion) -> impl IntoView {
                 .iter()
                 .enumerate()
                 .map(|(index, candidate)| item(completion, index, candidate))
-                .collect_view()
+                .collect_views()
         })
     };
     let is_open = Memo::new(move |_| completion.offer.with(|offer| !offer.candidates.is_empty()));

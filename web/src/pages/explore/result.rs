@@ -14,6 +14,7 @@ use crate::format::{count, plural};
 use crate::prom::{self, Reading, Row};
 use crate::promql::{error_position, first_metric, guess_unit};
 use crate::state::range::use_range;
+use crate::views::CollectViews;
 
 /// Rows of the table at most; a query that yields more wants an aggregation.
 const ROWS: usize = 500;
@@ -125,7 +126,7 @@ fn value_table(rows: &[Row], unit: Unit) -> impl IntoView + use<> {
     }
     let names = label_names(rows);
     let head =
-        names.iter().map(|name| view! { <th scope="col">{name.clone()}</th> }).collect_view();
+        names.iter().map(|name| view! { <th scope="col">{name.clone()}</th> }).collect_views();
     let body = rows
         .iter()
         .take(ROWS)
@@ -137,12 +138,12 @@ fn value_table(rows: &[Row], unit: Unit) -> impl IntoView + use<> {
             let (text, exact) = reading(&row.value, unit);
             view! {
                 <tr>
-                    {cells.collect_view()}
+                    {cells.collect_views()}
                     <td class="is-number value" title=exact>{text}</td>
                 </tr>
             }
         })
-        .collect_view();
+        .collect_views();
     let total = rows.len();
     let cut = (total > ROWS).then(|| {
         let text = format!(
