@@ -37,7 +37,10 @@ async fn unknown_settings_and_bad_values_are_named_with_their_places() {
     folder.write("bellwether.toml", "[statsd]\nflush_intervall = \"1s\"\n\n[htp]\nlisten = 1\n");
     let environment = [("BELLWETHER_QUERY__TIMEOUTT", "1s")];
     assert_snapshot!(refusal(&folder, &environment).await, @r"");
-    folder.write("bellwether.toml", "[http]\nlisten = \"8080\"\n\n[statsd]\nflush_interval = \"9m\"\n");
+    folder.write(
+        "bellwether.toml",
+        "[http]\nlisten = \"8080\"\n\n[statsd]\nflush_interval = \"9m\"\n",
+    );
     assert_snapshot!(refusal(&folder, &[]).await, @r"");
     folder.write("bellwether.toml", "[statsd]\nflush_interval = \"soon\"\n");
     assert_snapshot!(refusal(&folder, &[]).await, @r"");
@@ -100,8 +103,7 @@ async fn a_port_in_use_and_a_data_folder_that_cannot_be_used_are_told_with_the_r
 #[tokio::test]
 async fn everybody_may_come_in_only_on_this_machine() {
     let folder = Folder::new();
-    let environment =
-        [("BELLWETHER_AUTH__MODE", "none"), ("BELLWETHER_HTTP__LISTEN", "0.0.0.0:0")];
+    let environment = [("BELLWETHER_AUTH__MODE", "none"), ("BELLWETHER_HTTP__LISTEN", "0.0.0.0:0")];
     assert_snapshot!(refusal(&folder, &environment).await, @r"");
 }
 

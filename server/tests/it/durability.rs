@@ -76,8 +76,8 @@ async fn a_notification_that_could_not_be_sent_is_sent_once_after_a_crash() {
     let folder = folder_with(&hook).await;
     let server = Server::start(&folder).await;
     server.send("depth:50|g");
-    eventually("an attempt", async || hook.hooks().pop().ok_or(())
-        .map_err(|()| "none".to_owned())).await;
+    eventually("an attempt", async || hook.hooks().pop().ok_or(()).map_err(|()| "none".to_owned()))
+        .await;
     expect_deliveries(&server, &[r#""firing" "retrying""#]).await;
     server.kill_9().await;
     assert_eq!(hook.accepted().len(), 0);

@@ -35,13 +35,16 @@ fn without_times(mut value: Value) -> Value {
         match value {
             Value::Array(items) => {
                 // A sample is a time and a text.
-                if let [time @ Value::Number(_), Value::String(_) | Value::Object(_)] = &mut items[..] {
+                if let [time @ Value::Number(_), Value::String(_) | Value::Object(_)] =
+                    &mut items[..]
+                {
                     *time = json!("TIME");
                 }
                 items.iter_mut().for_each(walk);
             }
             Value::Object(fields) => {
-                for key in ["activeAt", "lastEvaluation", "evaluationTime", "revision", "buildDate"] {
+                for key in ["activeAt", "lastEvaluation", "evaluationTime", "revision", "buildDate"]
+                {
                     if let Some(field) = fields.get_mut(key) {
                         *field = json!("…");
                     }
@@ -114,7 +117,8 @@ async fn errors_have_prometheus_envelope_with_the_place() {
 async fn a_form_counts_as_much_as_a_query_string() {
     let folder = Folder::new();
     let server = server(&folder).await;
-    let post = async |path: &str, form: &[(&str, &str)]| server.http.post_form(path, form).await.ok();
+    let post =
+        async |path: &str, form: &[(&str, &str)]| server.http.post_form(path, form).await.ok();
     let sum = post("/api/v1/query", &[("query", "sum(orders_created)")]).await;
     assert_eq!(sum["data"]["result"][0]["value"][1], "3");
     let long = format!("sum(orders_created{{shop=~\"{}a\"}})", "x|".repeat(20_000));
