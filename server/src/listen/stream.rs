@@ -178,19 +178,19 @@ impl Connection {
                 read = timeout(idle, stream.read(frames.space())) => read,
             };
             let Ok(read) = read else { break End::Lost(Loss::IdleTimeout) };
-            if let Some(end) = self.take(read, &mut frames) {
+            if let Some(end) = self.take(read.ok(), &mut frames) {
                 break end;
             }
         };
         self.finish(end, &frames);
     }
 
-    /// Takes what a read brought; says whether that was the end.
-    fn take(&self, read: io::Result<usize>, frames: &mut Frames) -> Option<End> {
+    /// Takes the bytes a read brought, `None` when it failed; says whether that was the end.
+    fn take(&self, read: Option<usize>, frames: &mut Frames) -> Option<End> {
         match read {
-            Ok(0) => return Some(End::Closed),
-            Ok(count) => frames.filled(count),
-            Err(_) => return Some(End::Lost(Loss::ReadError)),
+            Some(0) => return Some(End::Closed),
+            Some(count) => frames.filled(count),
+            None => return Some(End::Lost(Loss::ReadError)),
         }
         let mut batch = self.listener.batch(WORKER);
         loop {
@@ -207,7 +207,7 @@ impl Connection {
     fn read_last(&self, stream: &mut (impl AsyncRead + Unpin), frames: &mut Frames) -> End {
         for _ in 0..MAX_LAST_READS {
             let Some(read) = stream.read(frames.space()).now_or_never() else { break };
-            if let Some(end) = self.take(read, frames) {
+            if let Some(end) = self.take(read.ok(), frames) {
                 return end;
             }
         }
