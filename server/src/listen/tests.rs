@@ -20,7 +20,7 @@ pub(crate) fn options(address: &str) -> ListenerOptions {
         stream: StreamOptions {
             framing: Framing::Auto,
             max_connections: 2,
-            idle_timeout: Duration::from_secs(60),
+            idle_timeout: Duration::from_mins(1),
         },
         socket_mode: 0o600,
     }

@@ -137,8 +137,8 @@ fn a_file_in_the_way_is_removed_only_when_it_was_left_behind() {
     let path = folder.path().join("s.sock");
     for scheme in ["unixgram", "unix"] {
         let options = options(&format!("{scheme}://{}", path.display()));
-        let _runtime = tokio::runtime::Runtime::new().unwrap();
-        let _context = _runtime.enter();
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        let _context = runtime.enter();
         // Dropping a socket leaves its file behind.
         drop(UnixListener::bind(&path).unwrap());
         drop(open_alone(&options).unwrap());
