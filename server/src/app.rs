@@ -1,5 +1,6 @@
 //! The running process: what it is made of, how it starts, reloads and stops.
 
+mod listeners;
 mod measure;
 mod reload;
 mod start;
@@ -21,7 +22,7 @@ use crate::{
     alerting::{Alerting, pictures::StorePictures},
     catalog::inventory::InventoryCache,
     config::Config,
-    listen::{Sources, UdpListener},
+    listen::{Listener, Sources},
     monitors::Monitors,
     pipeline::{Outside, PipelineStats},
     query::Queries,
@@ -49,7 +50,7 @@ pub(crate) struct App {
     pub(crate) runbooks: Arc<RunbookShelf>,
     pub(crate) inventory: InventoryCache,
     pub(crate) sources: Arc<Sources>,
-    pub(crate) listeners: Vec<Arc<UdpListener>>,
+    pub(crate) listeners: Vec<Arc<Listener>>,
     pub(crate) outside: Arc<Outside>,
     pub(crate) pipeline: Arc<PipelineStats>,
     pub(crate) live: broadcast::Sender<LiveEvent>,
@@ -78,8 +79,15 @@ impl App {
         books
             .into_iter()
             .map(|(id, books)| api_types::Source {
-                address: books.address.map_or_else(|| "others".to_owned(), |a| a.to_string()),
-                transport: "udp".to_owned(),
+                address: books
+                    .sender
+                    .as_ref()
+                    .map_or_else(|| "others".to_owned(), |sender| sender.origin.to_string()),
+                transport: books
+                    .sender
+                    .as_ref()
+                    .map_or("", |sender| sender.transport.as_str())
+                    .to_owned(),
                 lines: books.tally.lines,
                 bad_lines: books.tally.rejected.total(),
                 bytes: books.tally.bytes,
@@ -109,13 +117,14 @@ impl App {
         }
         for listener in &self.listeners {
             let wanted = self.config.statsd.receive_buffer.0;
-            if (listener.granted_buffer as u64) < wanted {
+            let Some(granted) = listener.granted_buffer else { continue };
+            if (granted as u64) < wanted {
                 problems.push(format!(
                     "The kernel granted {} KiB of the {} KiB socket buffer asked for on {}; allow \
                      more with `sysctl -w net.core.rmem_max={wanted}`.",
-                    listener.granted_buffer / 1024,
+                    granted / 1024,
                     wanted / 1024,
-                    listener.address
+                    listener.endpoint
                 ));
             }
         }

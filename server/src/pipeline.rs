@@ -31,7 +31,7 @@ pub(crate) use tick::StoreSink;
 
 use crate::{
     alerting::Alerting,
-    listen::{Sources, UdpListener},
+    listen::{Listener, Sources},
     monitors::Monitors,
 };
 
@@ -109,7 +109,7 @@ impl PipelineStats {
 pub(crate) struct Pipeline {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) interval_ms: i64,
-    pub(crate) listeners: Vec<Arc<UdpListener>>,
+    pub(crate) listeners: Vec<Arc<Listener>>,
     pub(crate) sources: Arc<Sources>,
     pub(crate) registry: Registry,
     pub(crate) series: SeriesTable,

@@ -34,16 +34,25 @@ macro_rules! definitions {
 }
 
 definitions! {
-    DATAGRAMS = "bellwether_ingest_datagrams_total", Counter, false, "Datagrams read.";
+    DATAGRAMS = "bellwether_ingest_datagrams_total", Counter, false,
+        "Datagrams read, and payloads of connections.";
     BYTES = "bellwether_ingest_bytes_total", Counter, false, "Bytes read.";
     LINES = "bellwether_ingest_lines_total", Counter, false, "StatsD lines read.";
     REJECTED = "bellwether_ingest_rejected_lines_total", Counter, true,
         "Lines that were refused, by reason; /connections names the senders.";
     TRUNCATED = "bellwether_ingest_truncated_datagrams_total", Counter, true,
-        "Datagrams cut at the end of the buffer; their last line was not used.";
+        "Datagrams cut at the end of the buffer and connections that ended within a line; the last line was not used.";
     KERNEL_DROPS = "bellwether_ingest_kernel_dropped_datagrams_total", Counter, true,
         "Datagrams the kernel dropped because a socket buffer was full; raise `net.core.rmem_max`.";
-    READ_ERRORS = "bellwether_ingest_read_errors_total", Counter, true, "Reads from a socket that failed.";
+    READ_ERRORS = "bellwether_ingest_read_errors_total", Counter, true,
+        "Reads from a socket that failed, and connections that could not be taken.";
+    REFUSED = "bellwether_ingest_refused_total", Counter, true,
+        "Datagrams and connections refused before they were read, by reason; /connections names the listener.";
+    CONNECTIONS = "bellwether_ingest_connections", Gauge, false, "Connections that are open.";
+    CONNECTIONS_ACCEPTED = "bellwether_ingest_accepted_connections_total", Counter, false,
+        "Connections that were taken.";
+    CONNECTIONS_CLOSED = "bellwether_ingest_closed_connections_total", Counter, true,
+        "Connections closed because of what came or did not come, by reason.";
     SELF_FAILED = "bellwether_ingest_self_send_errors_total", Counter, true,
         "Datagrams about ourselves that could not be sent.";
     OUTSIDE_DROPPED = "bellwether_ingest_internal_dropped_samples_total", Counter, true,

@@ -7,6 +7,7 @@ use rules::State;
 
 use super::App;
 use crate::{
+    listen::{Listener, Loss},
     self_statsd::SelfStatsd,
     telemetry::{self as t, Readings},
 };
@@ -47,8 +48,7 @@ impl App {
             readings.add_labeled(t::REJECTED, "reason", reason.as_str(), count);
         }
         readings.add(t::TRUNCATED, total.truncated);
-        readings.add(t::KERNEL_DROPS, self.listeners.iter().map(|l| l.kernel_drops()).sum::<u64>());
-        readings.add(t::READ_ERRORS, self.listeners.iter().map(|l| l.read_errors()).sum::<u64>());
+        self.measure_listeners(readings);
         readings.add(t::SELF_FAILED, self.self_statsd.as_ref().map_or(0, SelfStatsd::failed));
         readings.add(t::OUTSIDE_DROPPED, self.outside.dropped());
         let report = self.pipeline.report();
@@ -60,6 +60,21 @@ impl App {
         readings.add(t::FLUSHES, self.pipeline.flushes.load(Ordering::Relaxed));
         readings.add(t::FLUSH_SECONDS, self.pipeline.last_us.load(Ordering::Relaxed) as f64 / 1e6);
         readings.add(t::FLUSH_MISSED, self.pipeline.missed.load(Ordering::Relaxed));
+    }
+
+    fn measure_listeners(&self, readings: &mut Readings) {
+        let sum = |of: fn(&Listener) -> u64| self.listeners.iter().map(|l| of(l)).sum::<u64>();
+        let lost = |loss| self.listeners.iter().map(|l| l.lost(loss)).sum::<u64>();
+        readings.add(t::KERNEL_DROPS, sum(Listener::kernel_drops));
+        readings.add(t::READ_ERRORS, lost(Loss::ReadError));
+        for loss in Loss::REFUSED {
+            readings.add_labeled(t::REFUSED, "reason", loss.as_str(), lost(loss));
+        }
+        readings.add(t::CONNECTIONS, sum(|listener| listener.connections() as u64));
+        readings.add(t::CONNECTIONS_ACCEPTED, sum(Listener::accepted));
+        for loss in Loss::CLOSED {
+            readings.add_labeled(t::CONNECTIONS_CLOSED, "reason", loss.as_str(), lost(loss));
+        }
     }
 
     fn measure_store(&self, readings: &mut Readings) {

@@ -11,9 +11,7 @@ use std::{
 
 use anyhow::{Context as _, bail};
 use db::{Meta, Samples};
-use ingest::{
-    Dialect, Limits, Mapping, Registry as SeriesRegistry, RegistryOptions, Shard, ShardOptions,
-};
+use ingest::{Limits, Registry as SeriesRegistry, RegistryOptions};
 use model::{Clock, Labels, Timestamp};
 use notify::{
     outbox::{Worker, WorkerOptions},
@@ -27,15 +25,15 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tsdb::Tsdb;
 
-use super::{App, SystemClock, reload::Files, tasks::Tasks};
+use super::{App, SystemClock, listeners, reload::Files, tasks::Tasks};
 use crate::{
     agent::{self, Agent},
     alerting::{self, Alerting, convert::AlertContext, outbox::SqlOutbox, pictures::StorePictures},
     auth,
     catalog::inventory::InventoryCache,
-    config::{Config, auth::AuthMode, statsd::GaugeNegative},
+    config::{Config, auth::AuthMode},
     http::{self, Gate},
-    listen::{Sources, UdpListener, udp},
+    listen::{Listener, Opened, Sources},
     monitors::Monitors,
     pipeline::{Outside, Pipeline, PipelineStats, SeriesTable},
     query::{Queries, blocking},
@@ -146,9 +144,11 @@ pub(crate) async fn start(config: Config) -> anyhow::Result<Running> {
         Monitors::restore(files.monitors, meta.clone(), live.clone(), Arc::clone(&outside), now)
             .await
             .context("cannot restore the uptime ledger")?;
-    let listeners = bind_statsd(&config)?;
-    let self_statsd = match listeners.first() {
-        Some(listener) => Some(SelfStatsd::connect(listener.address)?),
+    let sources = Arc::new(Sources::new());
+    let opened = listeners::bind(&config.statsd, &sources)?;
+    let listeners: Vec<_> = opened.iter().map(|opened| Arc::clone(&opened.listener)).collect();
+    let self_statsd = match own_target(&listeners) {
+        Some(address) => Some(SelfStatsd::connect(address)?),
         None => None,
     };
 
@@ -168,7 +168,7 @@ pub(crate) async fn start(config: Config) -> anyhow::Result<Running> {
         probes_skipped: Arc::default(),
         runbooks,
         inventory: InventoryCache::default(),
-        sources: Arc::new(Sources::new()),
+        sources,
         listeners,
         outside,
         pipeline: Arc::new(PipelineStats::default()),
@@ -178,11 +178,11 @@ pub(crate) async fn start(config: Config) -> anyhow::Result<Running> {
         reload_errors: RwLock::default(),
     });
     announce_setup(&app).await?;
-    start_tasks(&app, &tasks, &runtime)?;
+    start_tasks(&app, &tasks, &runtime, opened)?;
     gate.open(Arc::clone(&app));
     tracing::info!(
         http = %http_address,
-        statsd = ?app.listeners.iter().map(|l| l.address).collect::<Vec<_>>(),
+        statsd = ?app.listeners.iter().filter_map(|l| l.endpoint.udp()).collect::<Vec<_>>(),
         "Bellwether is ready at {}",
         app.external_url
     );
@@ -192,7 +192,12 @@ pub(crate) async fn start(config: Config) -> anyhow::Result<Running> {
 /// Tasks stop in the reverse of this order: first what brings data, then the flush, which writes the
 /// last window and its alerts, then what delivers them. HTTP was started before all of them and answers
 /// until the end.
-fn start_tasks(app: &Arc<App>, tasks: &Tasks, runtime: &Handle) -> anyhow::Result<()> {
+fn start_tasks(
+    app: &Arc<App>,
+    tasks: &Tasks,
+    runtime: &Handle,
+    opened: Vec<Opened>,
+) -> anyhow::Result<()> {
     let worker = app.worker.clone();
     tasks.spawn("notifications", |stop| async move { worker.run(stop.cancelled_owned()).await });
     let for_forget = Arc::clone(app);
@@ -205,9 +210,8 @@ fn start_tasks(app: &Arc<App>, tasks: &Tasks, runtime: &Handle) -> anyhow::Resul
     let for_measure = Arc::clone(app);
     tasks.spawn("measure", |stop| measure(for_measure, stop));
 
-    for listener in &app.listeners {
-        let read = udp::reader(Arc::clone(listener), Arc::clone(&app.sources));
-        tasks.spawn_thread("statsd-udp", move |stop| read(&stop))?;
+    for opened in opened {
+        listeners::spawn(opened, tasks)?;
     }
     start_monitors(app, tasks)?;
     start_agent(app, tasks);
@@ -289,9 +293,16 @@ fn start_monitors(app: &Arc<App>, tasks: &Tasks) -> anyhow::Result<()> {
 
 fn start_agent(app: &Arc<App>, tasks: &Tasks) {
     let config = &app.config.agent;
-    let Some(listener) = app.listeners.first().filter(|_| config.enabled) else { return };
-    let agent =
-        Agent { target: listener.address, interval: config.interval.0, host: config.host.clone() };
+    if !config.enabled {
+        return;
+    }
+    let Some(target) = own_target(&app.listeners) else {
+        tracing::warn!(
+            "the host collector is off: it needs a UDP listener without a prefix; see statsd.udp"
+        );
+        return;
+    };
+    let agent = Agent { target, interval: config.interval.0, host: config.host.clone() };
     tasks.spawn("agent", |stop| async move {
         if let Err(error) = agent::run(agent, stop).await {
             tracing::error!(%error, "the host collector cannot send");
@@ -332,52 +343,17 @@ async fn forget(app: Arc<App>, stop: CancellationToken) {
     }
 }
 
+/// Where the server's own StatsD goes: over UDP, and to names that are not changed.
+fn own_target(listeners: &[Arc<Listener>]) -> Option<SocketAddr> {
+    let mut kept = listeners.iter().filter(|listener| listener.keeps_names);
+    kept.find_map(|listener| listener.endpoint.udp())
+}
+
 async fn bind_http(config: &Config) -> anyhow::Result<tokio::net::TcpListener> {
     let Some(address) = config.http.address() else { bail!("http.listen is not an address") };
     http::bind(address).await.with_context(|| {
         format!("cannot serve HTTP on {address}; choose another address with --http or http.listen")
     })
-}
-
-fn bind_statsd(config: &Config) -> anyhow::Result<Vec<Arc<UdpListener>>> {
-    let statsd = &config.statsd;
-    let mapping = match &statsd.mappings {
-        None => Mapping::default(),
-        Some(path) => {
-            let text = std::fs::read_to_string(path)
-                .with_context(|| format!("cannot read statsd.mappings {}", path.display()))?;
-            Mapping::parse(&text).map_err(|error| anyhow::anyhow!("{}:{error}", path.display()))?
-        }
-    };
-    let dialect = Dialect {
-        gauge_negative: match statsd.gauge_negative {
-            GaugeNegative::Delta => ingest::GaugeNegative::Delta,
-            GaugeNegative::Absolute => ingest::GaugeNegative::Absolute,
-        },
-        mapping: Arc::new(mapping),
-        ..Dialect::default()
-    };
-    statsd
-        .udp_addresses()
-        .into_iter()
-        .map(|address| {
-            let shard =
-                Shard::new(ShardOptions { dialect: dialect.clone(), ..ShardOptions::default() });
-            let listener = UdpListener::bind(address, statsd.receive_buffer.0, shard)
-                .with_context(|| {
-                    format!(
-                        "cannot listen for StatsD on {address} (UDP); choose another address with \
-                         --statsd or statsd.udp"
-                    )
-                })?;
-            tracing::info!(
-                address = %listener.address,
-                buffer_bytes = listener.granted_buffer,
-                "listening for StatsD over UDP"
-            );
-            Ok(Arc::new(listener))
-        })
-        .collect()
 }
 
 /// Only its owner may look in: the databases hold password hashes and whatever labels tell.

@@ -46,7 +46,7 @@ pub(crate) async fn overview(app: &App) -> Overview {
         monitors: sorted(monitors),
         services,
         hosts,
-        statsd_address: app.listeners.first().map(|l| l.address.to_string()).unwrap_or_default(),
+        statsd_address: app.listeners.first().map(|l| l.endpoint.address()).unwrap_or_default(),
     }
 }
 

@@ -81,6 +81,9 @@ pub(crate) fn load(source: &Source) -> Result<Config, ConfigErrors> {
             Err(ConfigErrors(errors))
         }
         Ok(mut config) => {
+            if let Some(folder) = source.file.as_deref().and_then(Path::parent) {
+                config.resolve_paths(folder);
+            }
             let mut problems = Problems::default();
             config.validate(&mut problems);
             errors.extend(problems.0.into_iter().map(|(key, message)| ConfigError {
@@ -89,9 +92,6 @@ pub(crate) fn load(source: &Source) -> Result<Config, ConfigErrors> {
             }));
             if !errors.is_empty() {
                 return Err(ConfigErrors(errors));
-            }
-            if let Some(folder) = source.file.as_deref().and_then(Path::parent) {
-                config.resolve_paths(folder);
             }
             Ok(config)
         }
@@ -107,7 +107,7 @@ impl Config {
         self.monitors.files.iter_mut().for_each(resolve);
         self.alerting.config.iter_mut().for_each(resolve);
         self.runbooks.dir.iter_mut().for_each(resolve);
-        self.statsd.mappings.iter_mut().for_each(resolve);
+        self.statsd.resolve_paths(folder);
         self.smtp.password_file.iter_mut().for_each(resolve);
     }
 }
@@ -188,13 +188,15 @@ impl<'a> Places<'a> {
         format!("{}:{line}:{column}", self.file)
     }
 
-    /// The place of a setting, or of the nearest section around it.
+    /// The place of a setting, or of the nearest section around it. Places in a list are written as
+    /// `list[0]` or as `list.0`.
     fn of(&self, key: &str) -> String {
-        if let Some(variable) = self.variables.get(key) {
-            return format!("environment variable {variable}");
-        }
+        let key = &*key.replace('[', ".").replace(']', "");
         let mut key = key;
         loop {
+            if let Some(variable) = self.variables.get(key) {
+                return format!("environment variable {variable}");
+            }
             if let Some(offset) = self.offsets.get(key) {
                 return self.at(Some(*offset));
             }
@@ -216,8 +218,18 @@ fn note_offsets(
             "" => key.get_ref().to_string(),
             prefix => format!("{prefix}.{}", key.get_ref()),
         };
-        if let toml::de::DeValue::Table(inner) = value.get_ref() {
-            note_offsets(inner, &path, offsets);
+        match value.get_ref() {
+            toml::de::DeValue::Table(inner) => note_offsets(inner, &path, offsets),
+            toml::de::DeValue::Array(items) => {
+                for (index, item) in items.iter().enumerate() {
+                    let path = format!("{path}.{index}");
+                    if let toml::de::DeValue::Table(inner) = item.get_ref() {
+                        note_offsets(inner, &path, offsets);
+                    }
+                    offsets.insert(path, item.span().start);
+                }
+            }
+            _ => {}
         }
         offsets.insert(path, key.span().start);
     }
@@ -279,6 +291,25 @@ mod tests {
                 "[http]\nlisten = \"0.0.0.0:80\"\n[auth]\nmode = \"none\"\n",
                 "test.toml:4:1: auth.mode: \"none\" lets everybody in and 0.0.0.0:80 is not a loopback \
                  address; use \"password\" or listen on 127.0.0.1",
+            ),
+            (
+                "list",
+                "[statsd]\nudp = [\n  \"127.0.0.1:1\",\n  \"localhost\",\n]\n",
+                "test.toml:4:3: statsd.udp[1]: `localhost` is not an address with a port, expected \
+                 127.0.0.1:8125 or [::1]:8125",
+            ),
+            (
+                "table in a list",
+                "[[statsd.listener]]\naddress = \"udp://[::1]:1\"\n[[statsd.listener]]\naddress = \
+                 \"tcp://[::1]:1\"\nworkers = 2\n",
+                "test.toml:5:1: statsd.listener[1].workers: has no effect on tcp://[::1]:1; it is for \
+                 udp://",
+            ),
+            (
+                "unknown key in a list",
+                "[[statsd.listener]]\naddress = \"udp://[::1]:1\"\nport = 2\n",
+                "test.toml:3:1: unknown setting `statsd.listener.0.port`; see docs/reference/config.md \
+                 for all settings",
             ),
         ] {
             assert_eq!(errors_of(text, &[]), [expected], "{name}");

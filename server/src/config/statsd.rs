@@ -1,13 +1,22 @@
 //! `[statsd]`: what is listened for and how it is aggregated.
 
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+mod listener;
 
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use ipnet::IpNet;
 use serde::Deserialize;
+
+pub(crate) use listener::{Listen, ListenerTable};
 
 use super::{
     Problems,
     value::{Bytes, Span},
 };
+use crate::listen::{AllowList, Endpoint, Transport};
 
 const MIN_FLUSH_INTERVAL: Duration = Duration::from_secs(1);
 const MAX_FLUSH_INTERVAL: Duration = Duration::from_mins(5);
@@ -54,6 +63,14 @@ impl Default for TimeToLive {
 pub(crate) struct Statsd {
     /// UDP addresses to listen on; port 0 takes a free one.
     pub(crate) udp: Vec<String>,
+    /// TCP addresses to listen on, for lines that end in a newline.
+    pub(crate) tcp: Vec<String>,
+    /// Socket files to listen on for datagrams, as `DogStatsD` clients send them.
+    pub(crate) unix: Vec<String>,
+    /// Listeners with settings of their own.
+    pub(crate) listener: Vec<ListenerTable>,
+    /// Networks whose hosts may send to any UDP or TCP listener; empty for all. This machine always may.
+    pub(crate) allow: Vec<String>,
     /// How often the window is closed, stored and evaluated; 1 s to 5 m.
     pub(crate) flush_interval: Span,
     /// The socket buffer asked of the kernel, which may grant less.
@@ -74,6 +91,10 @@ impl Default for Statsd {
     fn default() -> Self {
         Self {
             udp: vec!["127.0.0.1:8125".into()],
+            tcp: Vec::new(),
+            unix: Vec::new(),
+            listener: Vec::new(),
+            allow: Vec::new(),
             flush_interval: Span::seconds(10),
             receive_buffer: Bytes(8 << 20),
             gauge_negative: GaugeNegative::Delta,
@@ -86,20 +107,70 @@ impl Default for Statsd {
 }
 
 impl Statsd {
-    /// The addresses, those that are valid.
-    pub(crate) fn udp_addresses(&self) -> Vec<SocketAddr> {
-        self.udp.iter().filter_map(|text| text.parse().ok()).collect()
+    /// The short lists, each with its key.
+    fn lists(&self) -> [(&'static str, Transport, &Vec<String>); 3] {
+        [
+            ("statsd.udp", Transport::Udp, &self.udp),
+            ("statsd.tcp", Transport::Tcp, &self.tcp),
+            ("statsd.unix", Transport::UnixDatagram, &self.unix),
+        ]
+    }
+
+    /// All listeners that are valid: the short lists, then the tables.
+    pub(crate) fn listeners(&self) -> Vec<Listen> {
+        let short = self.lists().into_iter().flat_map(|(_, transport, list)| {
+            list.iter().filter_map(move |text| Endpoint::new(transport, text).ok())
+        });
+        short
+            .map(|endpoint| Listen::new(endpoint, self.gauge_negative))
+            .chain(self.listener.iter().filter_map(|table| table.resolve(self)))
+            .collect()
+    }
+
+    /// The networks that may send, those that are valid.
+    pub(crate) fn allowed(&self) -> Vec<IpNet> {
+        self.allow.iter().filter_map(|text| AllowList::parse(text).ok()).collect()
+    }
+
+    /// Makes paths relative to a folder.
+    pub(super) fn resolve_paths(&mut self, folder: &Path) {
+        self.mappings.iter_mut().for_each(|path| *path = folder.join(&*path));
+        for path in self.unix.iter_mut().filter(|path| !path.is_empty()) {
+            *path = folder.join(&*path).to_string_lossy().into_owned();
+        }
+        for table in &mut self.listener {
+            let Ok(mut endpoint) = Endpoint::parse(&table.address) else { continue };
+            if let Some(path) = endpoint.path_mut() {
+                *path = folder.join(&*path);
+                table.address = endpoint.to_string();
+            }
+        }
     }
 
     pub(super) fn validate(&self, problems: &mut Problems) {
-        for text in &self.udp {
-            if text.parse::<SocketAddr>().is_err() {
-                problems.add(
-                    "statsd.udp",
-                    format!("`{text}` is not an address with a port, expected 127.0.0.1:8125"),
-                );
+        self.validate_listeners(problems);
+        self.validate_aggregation(problems);
+    }
+
+    fn validate_listeners(&self, problems: &mut Problems) {
+        for (key, transport, list) in self.lists() {
+            for (index, text) in list.iter().enumerate() {
+                if let Err(message) = Endpoint::new(transport, text) {
+                    problems.add(&format!("{key}[{index}]"), message);
+                }
             }
         }
+        for (index, table) in self.listener.iter().enumerate() {
+            table.validate(&format!("statsd.listener[{index}]"), problems);
+        }
+        for (index, text) in self.allow.iter().enumerate() {
+            if let Err(message) = AllowList::parse(text) {
+                problems.add(&format!("statsd.allow[{index}]"), message);
+            }
+        }
+    }
+
+    fn validate_aggregation(&self, problems: &mut Problems) {
         if !(MIN_FLUSH_INTERVAL..=MAX_FLUSH_INTERVAL).contains(&self.flush_interval.0) {
             problems.add("statsd.flush_interval", "must be between 1s and 5m");
         }
@@ -121,3 +192,6 @@ impl Statsd {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

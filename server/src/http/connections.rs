@@ -1,9 +1,12 @@
 //! `/connections`: who sends, and what is refused most.
 
+use std::collections::BTreeMap;
+
 use axum::{Json, extract::State};
 use serde::Serialize;
 
 use super::Shared;
+use crate::listen::{self, Loss};
 
 #[derive(Debug, Serialize)]
 pub(super) struct Connections {
@@ -16,9 +19,28 @@ pub(super) struct Connections {
 struct Listener {
     address: String,
     transport: &'static str,
-    receive_buffer_bytes: usize,
+    workers: usize,
+    receive_buffer_bytes: Option<usize>,
+    connections: usize,
+    accepted_connections: u64,
     kernel_dropped_datagrams: u64,
-    read_errors: u64,
+    /// What did not get in, by reason.
+    losses: BTreeMap<&'static str, u64>,
+}
+
+impl From<&listen::Listener> for Listener {
+    fn from(listener: &listen::Listener) -> Self {
+        Self {
+            address: listener.endpoint.address(),
+            transport: listener.endpoint.transport().as_str(),
+            workers: listener.workers(),
+            receive_buffer_bytes: listener.granted_buffer,
+            connections: listener.connections(),
+            accepted_connections: listener.accepted(),
+            kernel_dropped_datagrams: listener.kernel_drops(),
+            losses: Loss::ALL.map(|loss| (loss.as_str(), listener.lost(loss))).into(),
+        }
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -34,20 +56,11 @@ pub(super) async fn connections(State(app): State<Shared>) -> Json<Connections> 
     let offenders = app.pipeline.offenders();
     let address_of = |id| {
         let found = books.iter().find(|(known, _)| *known == id);
-        found.and_then(|(_, books)| books.address).map(|a| a.to_string()).unwrap_or_default()
+        let sender = found.and_then(|(_, books)| books.sender.as_ref());
+        sender.map(|sender| sender.origin.to_string()).unwrap_or_default()
     };
     Json(Connections {
-        listeners: app
-            .listeners
-            .iter()
-            .map(|listener| Listener {
-                address: listener.address.to_string(),
-                transport: "udp",
-                receive_buffer_bytes: listener.granted_buffer,
-                kernel_dropped_datagrams: listener.kernel_drops(),
-                read_errors: listener.read_errors(),
-            })
-            .collect(),
+        listeners: app.listeners.iter().map(|listener| Listener::from(&**listener)).collect(),
         top_offenders: offenders
             .iter()
             .map(|offender| Offender {

@@ -1,23 +1,53 @@
-//! Who sends: addresses as small numbers, with what each of them sent.
+//! Who sends: senders as small numbers, with what each of them sent.
 
 use std::{
     collections::HashMap,
+    fmt,
     net::IpAddr,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use ingest::{SourceId, Tally};
 use model::Timestamp;
 
-/// The most addresses kept apart. Later ones share number 0, so that forged sender addresses cost no
+use super::Transport;
+
+/// The most senders kept apart. Later ones share number 0, so that forged sender addresses cost no
 /// memory.
 const MAX_SOURCES: usize = 4_096;
+
+/// Where a sender is.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) enum Origin {
+    /// A host of the network.
+    Host(IpAddr),
+    /// Any process that writes to this socket file; the kernel does not name them.
+    File(Arc<str>),
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Host(address) => address.fmt(f),
+            Self::File(path) => f.write_str(path),
+        }
+    }
+}
+
+/// One sender: the same host over UDP and over TCP counts as two.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct Sender {
+    /// How it sends.
+    pub(crate) transport: Transport,
+    /// Where it is.
+    pub(crate) origin: Origin,
+}
 
 /// What is known of a sender.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct SourceBooks {
-    /// Its address; `None` for all those beyond the limit.
-    pub(crate) address: Option<IpAddr>,
+    /// Who it is; `None` for all those beyond the limit.
+    pub(crate) sender: Option<Sender>,
     /// Everything it sent.
     pub(crate) tally: Tally,
     /// When its last datagram was counted.
@@ -26,7 +56,7 @@ pub(crate) struct SourceBooks {
 
 #[derive(Debug)]
 struct Inner {
-    ids: HashMap<IpAddr, SourceId>,
+    ids: HashMap<Sender, SourceId>,
     books: Vec<SourceBooks>,
 }
 
@@ -44,18 +74,18 @@ impl Sources {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The number of an address. Readers keep a cache, so this is called once per address and reader.
-    pub(crate) fn id(&self, address: IpAddr) -> SourceId {
+    /// The number of a sender; 0 for all those beyond the limit.
+    pub(crate) fn id(&self, sender: &Sender) -> SourceId {
         let mut inner = self.lock();
-        if let Some(id) = inner.ids.get(&address) {
+        if let Some(id) = inner.ids.get(sender) {
             return *id;
         }
         if inner.books.len() >= MAX_SOURCES {
             return SourceId(0);
         }
         let id = SourceId(inner.books.len() as u32);
-        inner.books.push(SourceBooks { address: Some(address), ..SourceBooks::default() });
-        inner.ids.insert(address, id);
+        inner.books.push(SourceBooks { sender: Some(sender.clone()), ..SourceBooks::default() });
+        inner.ids.insert(sender.clone(), id);
         id
     }
 
@@ -95,12 +125,16 @@ mod tests {
 
     use super::*;
 
+    fn host(transport: Transport, address: u32) -> Sender {
+        Sender { transport, origin: Origin::Host(IpAddr::V4(Ipv4Addr::from(address))) }
+    }
+
     #[test]
-    fn an_address_keeps_its_number_and_its_books() {
+    fn a_sender_keeps_its_number_and_its_books() {
         let sources = Sources::new();
-        let (a, b) = (IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V4(Ipv4Addr::BROADCAST));
+        let (a, b) = (host(Transport::Udp, 1), host(Transport::Tcp, 1));
         assert_eq!(
-            (sources.id(a), sources.id(b), sources.id(a)),
+            (sources.id(&a), sources.id(&b), sources.id(&a)),
             (SourceId(1), SourceId(2), SourceId(1))
         );
         let tally = Tally { datagrams: 1, lines: 3, ..Tally::default() };
@@ -109,8 +143,8 @@ mod tests {
         let books = sources.books();
         assert_eq!(books.len(), 1);
         assert_eq!(
-            (books[0].1.address, books[0].1.tally.lines, books[0].1.last_seen),
-            (Some(b), 6, 9)
+            (&books[0].1.sender, books[0].1.tally.lines, books[0].1.last_seen),
+            (&Some(b), 6, 9)
         );
         assert_eq!(sources.total().lines, 6);
     }
@@ -118,10 +152,10 @@ mod tests {
     #[test]
     fn forged_addresses_share_a_number() {
         let sources = Sources::new();
-        for i in 0..10_000_u32 {
-            sources.id(IpAddr::V4(Ipv4Addr::from(i)));
+        for i in 0..10_000 {
+            sources.id(&host(Transport::Udp, i));
         }
-        assert_eq!(sources.id(IpAddr::V4(Ipv4Addr::from(9_999))), SourceId(0));
-        assert_eq!(sources.id(IpAddr::V4(Ipv4Addr::from(5))), SourceId(6));
+        assert_eq!(sources.id(&host(Transport::Udp, 9_999)), SourceId(0));
+        assert_eq!(sources.id(&host(Transport::Udp, 5)), SourceId(6));
     }
 }

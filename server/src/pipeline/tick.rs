@@ -94,8 +94,9 @@ impl Gathering<'_> {
 impl Pipeline {
     /// Closes all windows and commits what they hold at `at`; returns how many samples.
     pub(super) fn store_windows(&mut self, at: Timestamp) -> usize {
-        for listener in &self.listeners {
-            let window = listener.shard().take_window();
+        for mut shard in self.listeners.iter().flat_map(|listener| listener.shards()) {
+            let window = shard.take_window();
+            drop(shard);
             self.sources.record(&window.tallies, at);
             self.registry.merge(window);
         }
