@@ -5,7 +5,7 @@ use tsdb::{SeriesRef, Tsdb};
 
 /// A cache by handle; a handle is small, so a vector does.
 #[derive(Debug, Default)]
-pub(crate) struct SeriesTable(Vec<Option<SeriesRef>>);
+pub(crate) struct SeriesTable(Vec<Option<(SeriesRef, Labels)>>);
 
 impl SeriesTable {
     /// The store's reference for a handle.
@@ -14,10 +14,18 @@ impl SeriesTable {
         if self.0.len() <= at {
             self.0.resize(at + 1, None);
         }
-        *self.0[at].get_or_insert_with(|| store.resolve(labels))
+        self.0[at].get_or_insert_with(|| (store.resolve(labels), labels.clone())).0
     }
 
-    /// Forgets a handle: its series ended, or the store no longer knows the reference.
+    /// A fresh reference for a handle whose present one the store no longer knows; `None` when the
+    /// handle was never resolved.
+    pub(super) fn renew(&mut self, handle: u32, store: &Tsdb) -> Option<SeriesRef> {
+        let (series, labels) = self.0.get_mut(handle as usize)?.as_mut()?;
+        *series = store.resolve(labels);
+        Some(*series)
+    }
+
+    /// Forgets a handle whose series ended.
     pub(super) fn forget(&mut self, handle: u32) {
         if let Some(slot) = self.0.get_mut(handle as usize) {
             *slot = None;

@@ -12,8 +12,6 @@ use crate::http::error::chain;
 
 /// How far back the value of a counter is looked for when its series is new to this process.
 const SEED_MS: i64 = 86_400_000;
-/// Marks samples that do not come from the registry.
-const NO_HANDLE: u32 = u32::MAX;
 
 /// Gathers what the registry emits.
 struct Gathering<'a> {
@@ -22,26 +20,31 @@ struct Gathering<'a> {
     samples: Vec<(SeriesRef, Value)>,
     dated: Vec<(SeriesRef, Timestamp, Value)>,
     metadata: Vec<Metadata>,
-    /// Handle and labels of each sample, in the order of `samples` and then of `dated`; used when the
-    /// store no longer knows a reference.
-    origins: Vec<(u32, Labels)>,
-    dated_origins: Vec<(u32, Labels)>,
+    /// The handle of each sample, for when the store no longer knows a reference. Samples from outside
+    /// come after those of the registry and have no handle.
+    handles: Vec<u32>,
+    dated_handles: Vec<u32>,
+    /// The labels of the samples from outside.
+    outside: Vec<Labels>,
+    /// Handles whose series ended; they keep their meaning until this flush is committed.
+    ended: Vec<u32>,
 }
 
 impl FlushSink for Gathering<'_> {
     fn sample(&mut self, handle: u32, labels: &Labels, value: Value) {
         let series = self.series.resolve(handle, labels, self.store);
-        if value.is_stale() {
-            self.series.forget(handle);
-        }
         self.samples.push((series, value));
-        self.origins.push((handle, labels.clone()));
+        self.handles.push(handle);
+    }
+
+    fn ended(&mut self, handle: u32) {
+        self.ended.push(handle);
     }
 
     fn timed(&mut self, handle: u32, labels: &Labels, timestamp: Timestamp, value: Value) {
         let series = self.series.resolve(handle, labels, self.store);
         self.dated.push((series, timestamp, value));
-        self.dated_origins.push((handle, labels.clone()));
+        self.dated_handles.push(handle);
     }
 
     fn metadata(&mut self, metadata: Metadata) {
@@ -49,7 +52,27 @@ impl FlushSink for Gathering<'_> {
     }
 }
 
-impl Gathering<'_> {
+impl<'a> Gathering<'a> {
+    /// Room for one sample of each of `expected` series.
+    fn new(store: &'a Tsdb, series: &'a mut SeriesTable, expected: usize) -> Self {
+        Self {
+            store,
+            series,
+            samples: Vec::with_capacity(expected),
+            dated: Vec::new(),
+            metadata: Vec::new(),
+            handles: Vec::with_capacity(expected),
+            dated_handles: Vec::new(),
+            outside: Vec::new(),
+            ended: Vec::new(),
+        }
+    }
+
+    fn add_outside(&mut self, labels: Labels, value: f64) {
+        self.samples.push((self.store.resolve(&labels), Value::Float(value)));
+        self.outside.push(labels);
+    }
+
     fn commit(&self, at: Timestamp) -> Committed {
         self.store.commit(&Batch {
             timestamp: at,
@@ -61,33 +84,38 @@ impl Gathering<'_> {
 
     /// Keeps only the samples whose series the store forgot, under fresh references.
     fn retry(&mut self, unknown: &HashSet<SeriesRef>) {
-        let Self { store, series, samples, dated, origins, dated_origins, metadata } = self;
+        let Self { store, series, samples, dated, handles, dated_handles, outside, metadata, .. } =
+            self;
         metadata.clear();
-        let mut fresh = |handle: u32, labels: &Labels| {
-            if handle == NO_HANDLE {
-                return store.resolve(labels);
+        let labels_of = |sample: usize| outside.get(sample.checked_sub(handles.len())?);
+        let mut renew = |sample: &mut SeriesRef, handle: Option<&u32>, outside: Option<&Labels>| {
+            if !unknown.contains(sample) {
+                return false;
             }
-            series.forget(handle);
-            series.resolve(handle, labels, store)
+            let fresh = match handle {
+                Some(handle) => series.renew(*handle, store),
+                None => outside.map(|labels| store.resolve(labels)),
+            };
+            *sample = fresh.unwrap_or(*sample);
+            true
         };
-        let mut kept = origins.iter();
+        let mut numbers = 0..;
         samples.retain_mut(|(series, _)| {
-            let (handle, labels) = kept.next().expect("every sample has an origin");
-            let is_unknown = unknown.contains(series);
-            if is_unknown {
-                *series = fresh(*handle, labels);
-            }
-            is_unknown
+            let number = numbers.next().unwrap_or(usize::MAX);
+            renew(series, handles.get(number), labels_of(number))
         });
-        let mut kept = dated_origins.iter();
+        let mut numbers = 0..;
         dated.retain_mut(|(series, _, _)| {
-            let (handle, labels) = kept.next().expect("every sample has an origin");
-            let is_unknown = unknown.contains(series);
-            if is_unknown {
-                *series = fresh(*handle, labels);
-            }
-            is_unknown
+            let number = numbers.next().unwrap_or(usize::MAX);
+            renew(series, dated_handles.get(number), None)
         });
+    }
+
+    /// The handles of series that ended may now mean others.
+    fn finish(self) {
+        for handle in self.ended {
+            self.series.forget(handle);
+        }
     }
 }
 
@@ -101,15 +129,7 @@ impl Pipeline {
             self.registry.merge(window);
         }
         let store = &*self.store;
-        let mut gathering = Gathering {
-            store,
-            series: &mut self.series,
-            samples: Vec::new(),
-            dated: Vec::new(),
-            metadata: Vec::new(),
-            origins: Vec::new(),
-            dated_origins: Vec::new(),
-        };
+        let mut gathering = Gathering::new(store, &mut self.series, self.registry.len());
         let mut seed = |labels: &Labels| {
             latest(store, labels, at - SEED_MS, at).unwrap_or_else(|error| {
                 // The counter then starts over, which `rate` takes as a reset.
@@ -121,8 +141,7 @@ impl Pipeline {
         let (outside, metadata) = self.outside.take();
         gathering.metadata.extend(metadata);
         for (labels, value) in outside {
-            gathering.samples.push((store.resolve(&labels), Value::Float(value)));
-            gathering.origins.push((NO_HANDLE, labels));
+            gathering.add_outside(labels, value);
         }
         let committed = gathering.commit(at);
         if !committed.unknown.is_empty() {
@@ -133,6 +152,7 @@ impl Pipeline {
                 tracing::error!(series = again.unknown.len(), "the store refused series twice");
             }
         }
+        gathering.finish();
         self.stats.note(report, &self.registry, &self.sources);
         committed.appended as usize
     }

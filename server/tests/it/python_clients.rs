@@ -54,7 +54,7 @@ async fn the_python_statsd_client_counts_exactly() {
     assert_eq!(server.own_metric("bellwether_ingest_rejected_lines_total").await, 0.0);
 }
 
-const DATADOG: &str = r##"
+const DATADOG: &str = r#"
 import sys
 from datadog.dogstatsd import DogStatsd
 
@@ -94,7 +94,7 @@ for i in range(1000):
 packed.flush_aggregated_metrics()
 packed.flush()
 packed.stop()
-"##;
+"#;
 
 #[tokio::test]
 async fn the_datadog_client_counts_exactly() {

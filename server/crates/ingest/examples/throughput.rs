@@ -36,6 +36,8 @@ impl FlushSink for Count {
         self.0 += 1;
     }
 
+    fn ended(&mut self, _: u32) {}
+
     fn timed(&mut self, _: u32, _: &Labels, _: Timestamp, _: Value) {}
 
     fn metadata(&mut self, _: Metadata) {}

@@ -41,9 +41,13 @@ use state::State;
 
 /// Where a flush goes.
 pub trait FlushSink {
-    /// A sample of the tick. A handle belongs to the same labels until the tick that brings the
-    /// staleness marker; afterwards it may be given to another series. Handles are small.
+    /// A sample of the tick. A handle belongs to the same labels until [`Self::ended`]. Handles are
+    /// small.
     fn sample(&mut self, handle: u32, labels: &Labels, value: Value);
+
+    /// The series ended, after its staleness marker if it had a value to mark. From the next tick on
+    /// the handle may be given to another series.
+    fn ended(&mut self, handle: u32);
 
     /// A sample with a time of its own, before the tick; ascending per series.
     fn timed(&mut self, handle: u32, labels: &Labels, timestamp: Timestamp, value: Value);

@@ -20,7 +20,7 @@ impl Http {
     pub(crate) fn new(base: &str) -> Self {
         // The client takes whatever cryptography there is; the second to say so is too late.
         drop(rustls::crypto::ring::default_provider().install_default());
-        let builder = Client::builder().no_proxy().timeout(Duration::from_secs(60));
+        let builder = Client::builder().no_proxy().timeout(Duration::from_mins(1));
         Self { client: builder.build().unwrap(), base: base.to_owned(), token: None }
     }
 

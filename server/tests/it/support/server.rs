@@ -66,14 +66,11 @@ impl Server {
     /// Starts on the folder with an admin's token, and waits until it is ready.
     pub(crate) async fn start(folder: &Folder) -> Self {
         let token_file = folder.path("admin.token");
-        let token = match std::fs::read_to_string(&token_file) {
-            Ok(token) => token,
-            Err(_) => {
-                let token = folder.token("tests", "admin").await;
-                std::fs::write(&token_file, &token).unwrap();
-                token
-            }
-        };
+        if !token_file.exists() {
+            let token = folder.token("tests", "admin").await;
+            std::fs::write(&token_file, &token).unwrap();
+        }
+        let token = std::fs::read_to_string(token_file).unwrap();
         Self::start_with(folder, &[], &token).await
     }
 

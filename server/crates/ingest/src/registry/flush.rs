@@ -179,6 +179,7 @@ impl Registry {
                 if entry.state.emit().is_some() {
                     sink.sample(handle, &entry.series.labels, stale_value(entry.series.kind));
                 }
+                sink.ended(handle);
                 report.expired += 1;
                 self.remove(handle);
                 continue;

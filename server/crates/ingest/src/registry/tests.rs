@@ -35,6 +35,8 @@ impl FlushSink for Collector<'_> {
         self.lines.push(format!("{labels} {}", show(&value)));
     }
 
+    fn ended(&mut self, _handle: u32) {}
+
     fn timed(&mut self, _handle: u32, labels: &Labels, timestamp: Timestamp, value: Value) {
         self.lines.push(format!("{labels} {} @{timestamp}", show(&value)));
     }
@@ -185,6 +187,7 @@ fn an_idle_timer_hands_out_the_same_histogram_while_it_is_held() {
             let Value::Histogram(histogram) = value else { panic!("not a histogram") };
             self.0.push(histogram);
         }
+        fn ended(&mut self, _: u32) {}
         fn timed(&mut self, _: u32, _: &Labels, _: Timestamp, _: Value) {}
         fn metadata(&mut self, _: Metadata) {}
     }
@@ -332,11 +335,18 @@ fn times_out_of_range_are_refused() {
 
 #[test]
 fn handles_are_stable_and_reused_after_the_end() {
-    struct Handles(Vec<(u32, String, bool)>);
+    #[derive(Default)]
+    struct Handles {
+        samples: Vec<(u32, String, bool)>,
+        ended: Vec<u32>,
+    }
     impl FlushSink for Handles {
         fn sample(&mut self, handle: u32, labels: &Labels, value: Value) {
             let Value::Float(value) = value else { panic!("not a number") };
-            self.0.push((handle, labels.to_string(), is_stale(value)));
+            self.samples.push((handle, labels.to_string(), is_stale(value)));
+        }
+        fn ended(&mut self, handle: u32) {
+            self.ended.push(handle);
         }
         fn timed(&mut self, _: u32, _: &Labels, _: Timestamp, _: Value) {}
         fn metadata(&mut self, _: Metadata) {}
@@ -347,14 +357,22 @@ fn handles_are_stable_and_reused_after_the_end() {
         bench.send(0, 0, text);
         bench.registry.merge(bench.shards[0].take_window());
         bench.now += TICK;
-        let mut handles = Handles(Vec::new());
+        let mut handles = Handles::default();
         bench.registry.flush(bench.now, &mut |_| None, &mut handles);
-        handles.0
+        (handles.samples, handles.ended)
     };
     let named = |handle, name: &str, stale| (handle, name.to_owned(), stale);
-    assert_eq!(flush("a:1|g\nb:1|g"), [named(0, "a", false), named(1, "b", false)]);
-    assert_eq!(flush("b:1|g"), [named(0, "a", true), named(1, "b", false)]);
-    assert_eq!(flush("b:1|g\nc:1|g"), [named(0, "c", false), named(1, "b", false)]);
+    let flushed = flush("a:1|g\nb:1|g");
+    assert_eq!(flushed, (vec![named(0, "a", false), named(1, "b", false)], vec![]));
+    let flushed = flush("b:1|g");
+    assert_eq!(flushed, (vec![named(0, "a", true), named(1, "b", false)], vec![0]));
+    let flushed = flush("b:1|g\nc:1|g");
+    assert_eq!(flushed, (vec![named(0, "c", false), named(1, "b", false)], vec![]));
+    // A gauge that was only written in the past has no live value that could be marked.
+    let past = 1_700_000_000 - 60;
+    let flushed = flush(&format!("b:1|g\nd:1|g|T{past}"));
+    assert_eq!(flushed, (vec![named(0, "c", true), named(1, "b", false)], vec![0]));
+    assert_eq!(flush("b:1|g"), (vec![named(1, "b", false)], vec![2]));
 }
 
 proptest! {

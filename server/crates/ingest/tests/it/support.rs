@@ -24,6 +24,8 @@ impl FlushSink for Collector {
         self.0.push(format!("{labels} {value}"));
     }
 
+    fn ended(&mut self, _handle: u32) {}
+
     fn timed(&mut self, _handle: u32, _labels: &Labels, _timestamp: Timestamp, _value: Value) {}
 
     fn metadata(&mut self, _metadata: Metadata) {}
