@@ -1,6 +1,6 @@
 //! The way of a flush to the engine, and what waits while the engine fails.
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, hash::BuildHasher as _};
 
 use hashbrown::HashMap;
 use model::{Metadata, Timestamp};
@@ -24,8 +24,9 @@ pub(super) struct Writer {
     seq: u64,
     /// The time of the first flush since the head was cut.
     since: Option<Timestamp>,
-    /// The metadata written in this epoch.
-    metadata: HashMap<String, Metadata, foldhash::fast::FixedState>,
+    /// The metadata written in this epoch: hashes of the metric's name and of all that is known of it.
+    /// The texts themselves would take as much memory as the index.
+    metadata: HashMap<u64, u64, foldhash::quality::RandomState>,
     waiting: VecDeque<FrameRow>,
     waiting_bytes: usize,
     /// What the engine said last, while frames wait.
@@ -91,8 +92,11 @@ impl Writer {
     pub(super) fn new_metadata(&mut self, metadata: &[Metadata]) -> Vec<Metadata> {
         let mut new = Vec::new();
         for metadata in metadata {
-            if self.metadata.get(&metadata.metric) != Some(metadata) {
-                self.metadata.insert(metadata.metric.clone(), metadata.clone());
+            let Metadata { metric, kind, unit, help, original } = metadata;
+            let hasher = self.metadata.hasher();
+            let name = hasher.hash_one(metric);
+            let content = hasher.hash_one((metric, kind.as_str(), unit, help, original));
+            if self.metadata.insert(name, content) != Some(content) {
                 new.push(metadata.clone());
             }
         }
