@@ -88,6 +88,7 @@ impl App {
                     .as_ref()
                     .map_or("", |sender| sender.transport.as_str())
                     .to_owned(),
+                datagrams: books.tally.datagrams,
                 lines: books.tally.lines,
                 bad_lines: books.tally.rejected.total(),
                 bytes: books.tally.bytes,

@@ -24,6 +24,8 @@ pub struct Source {
     pub address: String,
     /// `udp`, `tcp`, …
     pub transport: String,
+    /// Datagrams received.
+    pub datagrams: u64,
     /// Lines received.
     pub lines: u64,
     /// Lines refused.
