@@ -30,17 +30,16 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
     let metadata = workspace::metadata()?;
     let all = find(&metadata.packages);
     let known = all.iter().map(|b| b.name.as_str()).collect::<Vec<_>>().join(", ");
-    let chosen: Vec<&Benchmark> = match args {
-        [] => all.iter().collect(),
-        [name] => all.iter().filter(|benchmark| benchmark.name == *name).collect(),
-        _ => bail!("usage: cargo xtask bench [NAME]; there are: {known}"),
+    let (chosen, rest): (Vec<&Benchmark>, &[String]) = match args {
+        [] => (all.iter().collect(), &[]),
+        [name, rest @ ..] => (all.iter().filter(|b| b.name == *name).collect(), rest),
     };
     if chosen.is_empty() {
-        bail!("no such benchmark; there are: {known}");
+        bail!("usage: cargo xtask bench [NAME [ARGS]]; there are: {known}");
     }
     for benchmark in chosen {
         let file = metadata.target_dir.join("bench").join(format!("{}.json", benchmark.name));
-        progress::step(&format!("bench {}", benchmark.name), || measure(benchmark, &file))?;
+        progress::step(&format!("bench {}", benchmark.name), || measure(benchmark, rest, &file))?;
     }
     Ok(())
 }
@@ -56,11 +55,12 @@ fn find(packages: &[workspace::Package]) -> Vec<Benchmark> {
     packages.iter().flat_map(of_package).collect()
 }
 
-/// Runs one program, shows its figures and writes them to `file`.
-fn measure(benchmark: &Benchmark, file: &Path) -> Result<()> {
+/// Runs one program with its own arguments, shows its figures and writes them to `file`.
+fn measure(benchmark: &Benchmark, args: &[String], file: &Path) -> Result<()> {
     let program = format!("{PREFIX}{}", benchmark.name);
     let mut cargo = command::cargo();
     cargo.args(["run", "--release", "--package", &benchmark.package, "--example", &program]);
+    cargo.arg("--").args(args);
     let mut child = cargo.stdout(Stdio::piped()).spawn().context("cannot start cargo")?;
     let stdout = child.stdout.take().context("stdout is piped")?;
     let mut figures = Vec::new();

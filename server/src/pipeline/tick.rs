@@ -84,8 +84,9 @@ impl<'a> Gathering<'a> {
 
     /// Keeps only the samples whose series the store forgot, under fresh references.
     fn retry(&mut self, unknown: &HashSet<SeriesRef>) {
-        let Self { store, series, samples, dated, handles, dated_handles, outside, metadata, .. } =
-            self;
+        let Self {
+            store, series, samples, dated, handles, dated_handles, outside, metadata, ..
+        } = self;
         metadata.clear();
         let labels_of = |sample: usize| outside.get(sample.checked_sub(handles.len())?);
         let mut renew = |sample: &mut SeriesRef, handle: Option<&u32>, outside: Option<&Labels>| {

@@ -8,6 +8,7 @@ import asyncio
 import email
 import email.policy
 import json
+import logging
 import ssl
 import sys
 
@@ -66,4 +67,6 @@ async def main(certificate, key):
     await server.serve_forever()
 
 
+# It warns of what it does itself at every sign-in.
+logging.getLogger("mail.log").setLevel(logging.ERROR)
 asyncio.run(main(sys.argv[1], sys.argv[2]))

@@ -192,11 +192,12 @@ fn render_line(shape: Shape, name: u32, value: u64) -> (String, &'static str) {
         _ => "g",
     };
     let service = name % 16;
-    let mut line = format!("lg.svc{service}.endpoint.{kind}{name}:{value}|{kind}");
-    if shape.has_tags {
-        line.push_str(&format!("|#env:prod,region:eu-west-1,pod:api-{:04}", name % 50));
-    }
-    (line, kind)
+    let tags = if shape.has_tags {
+        format!("|#env:prod,region:eu-west-1,pod:api-{:04}", name % 50)
+    } else {
+        String::new()
+    };
+    (format!("lg.svc{service}.endpoint.{kind}{name}:{value}|{kind}{tags}"), kind)
 }
 
 /// A small generator (splitmix64): the same lines in every run.
