@@ -1,5 +1,7 @@
 //! Documents that a page shows, kept fresh.
 
+use std::any::Any;
+use std::marker::PhantomData;
 use std::sync::Arc;
 
 use leptos::prelude::*;
@@ -32,12 +34,14 @@ impl<T: Send + Sync + 'static> Fetched<T> {
         Self { data: RwSignal::new(None), failure: RwSignal::new(None) }
     }
 
-    /// A part of the document; whoever reads it runs again only when that part has changed.
-    pub(crate) fn part<P>(self, pick: impl Fn(&T) -> P + Send + Sync + 'static) -> Memo<P>
+    /// A part of the document; whoever reads it runs again only when that part has changed. Its
+    /// default until the document is there.
+    pub(crate) fn part<P>(self, pick: impl Fn(&T) -> P + Send + Sync + 'static) -> Part<P>
     where
-        P: Default + PartialEq + Send + Sync + 'static,
+        P: Clone + Default + PartialEq + Send + Sync + 'static,
     {
-        Memo::new(move |_| self.data.with(|data| data.as_deref().map(&pick).unwrap_or_default()))
+        let read = move || self.data.with(|data| data.as_deref().map(&pick).unwrap_or_default());
+        Part::new(Box::new(move || Erased(Arc::new(read()))))
     }
 
     /// A list of the document, likewise.
@@ -48,7 +52,8 @@ impl<T: Send + Sync + 'static> Fetched<T> {
     where
         I: PartialEq + Send + Sync + 'static,
     {
-        self.part(move |document| Arc::new(pick(document))).into()
+        let part = self.part(move |document| Arc::new(pick(document)));
+        Signal::derive(move || part.get())
     }
 
     /// Takes what a request brought.
@@ -60,6 +65,66 @@ impl<T: Send + Sync + 'static> Fetched<T> {
             }
             Err(failure) => self.failure.set(Some(failure)),
         }
+    }
+}
+
+/// A value without its type that can be compared with others of that type.
+trait AnyPart: Any + Send + Sync {
+    fn is_equal(&self, other: &dyn Any) -> bool;
+}
+
+impl<P: PartialEq + Send + Sync + 'static> AnyPart for P {
+    fn is_equal(&self, other: &dyn Any) -> bool {
+        other.downcast_ref::<P>() == Some(self)
+    }
+}
+
+/// A part of a document without its type, so that the code of memos is compiled once for all parts:
+/// there are about fifty, and the download shrinks with them.
+#[derive(Clone)]
+struct Erased(Arc<dyn AnyPart>);
+
+impl PartialEq for Erased {
+    fn eq(&self, other: &Self) -> bool {
+        let other: &dyn Any = &*other.0;
+        self.0.is_equal(other)
+    }
+}
+
+/// A part of a document, see [`Fetched::part`].
+#[derive(Debug)]
+pub(crate) struct Part<P> {
+    memo: Memo<Erased>,
+    kind: PhantomData<fn() -> P>,
+}
+
+impl<P> Clone for Part<P> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<P> Copy for Part<P> {}
+
+impl<P: Clone + Default + 'static> Part<P> {
+    fn new(read: Box<dyn Fn() -> Erased + Send + Sync>) -> Self {
+        Self { memo: Memo::new(move |_| read()), kind: PhantomData }
+    }
+
+    /// The part as it is now.
+    pub(crate) fn get(self) -> P {
+        self.with(P::clone)
+    }
+
+    /// Looks at the part as it is now.
+    pub(crate) fn with<R>(self, look: impl FnOnce(&P) -> R) -> R {
+        self.memo.with(|erased| {
+            let part: &dyn Any = &*erased.0;
+            match part.downcast_ref() {
+                Some(part) => look(part),
+                None => look(&P::default()),
+            }
+        })
     }
 }
 

@@ -4,6 +4,7 @@
 use std::{
     io::{Read as _, Write as _},
     net::{Ipv4Addr, TcpStream},
+    time::Duration,
 };
 
 use anyhow::{Context as _, Result, bail};
@@ -13,6 +14,9 @@ use serde_json::{Value, json};
 
 /// The key under which an element's id is handed out.
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
+
+/// How long a browser may take to end.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A browser with one page. It ends with the value.
 #[derive(Debug)]
@@ -110,18 +114,20 @@ impl Session {
     }
 }
 
-/// Ends the browser, which would outlive chromedriver. By hand and waiting, as dropping cannot be
-/// asynchronous; also after a test that has failed.
+/// Ends the browser, which would outlive chromedriver; also after a test that has failed. Dropping
+/// cannot be asynchronous, so the request is written by hand.
 impl Drop for Session {
     fn drop(&mut self) {
         let end = || {
             let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port))?;
+            stream.set_read_timeout(Some(PATIENCE))?;
             let request = format!(
-                "DELETE /session/{} HTTP/1.1\r\nHost: 127.0.0.1:{}\r\nConnection: close\r\n\r\n",
+                "DELETE /session/{} HTTP/1.1\r\nHost: 127.0.0.1:{}\r\n\r\n",
                 self.id, self.port
             );
             stream.write_all(request.as_bytes())?;
-            stream.read_to_end(&mut Vec::new())
+            // The answer begins when the browser has ended; its connection stays open.
+            stream.read(&mut [0; 64])
         };
         if let Err(error) = end() {
             tracing::warn!(%error, "cannot end the browser");

@@ -101,7 +101,7 @@ async fn a_port_in_use_and_a_data_folder_that_cannot_be_used_are_told_with_the_r
     let address = udp.local_addr().unwrap().to_string();
     let setting = format!("[\"{address}\"]");
     let said = refusal(&folder, &[("BELLWETHER_STATSD__UDP", &setting)]).await;
-    assert_snapshot!(said.replace(&address, "ADDRESS"), @"bellwether: cannot listen for StatsD on ADDRESS (UDP); choose another address with --statsd or statsd.udp: Address already in use (os error 98)");
+    assert_snapshot!(said.replace(&address, "ADDRESS"), @"bellwether: cannot listen for StatsD on udp://ADDRESS: Address already in use (os error 98); choose another address with --statsd, statsd.udp or statsd.listener");
 
     folder.write("file", "");
     let file = folder.path("file");

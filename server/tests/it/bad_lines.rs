@@ -110,6 +110,7 @@ async fn hostile_datagrams_do_no_harm() {
         &largest,
     ] {
         server.send(datagram);
+        server.caught_up().await;
     }
     for seed in 1..200 {
         server.send(noise(1 + (seed as usize * 37) % 1_400, seed));
@@ -117,6 +118,7 @@ async fn hostile_datagrams_do_no_harm() {
         lines.extend(noise(300, seed + 1_000).iter().filter(|byte| **byte != b'\n'));
         lines.extend(b"\nmixed:1|c");
         server.send(lines);
+        server.caught_up().await;
     }
     server.flushed().await;
     assert!(server.is_running());

@@ -3,16 +3,16 @@
 use crate::support::{Folder, Server, python};
 
 const STATSD: &str = r#"
-import sys
 import statsd
 
-client = statsd.StatsClient("127.0.0.1", int(sys.argv[1]), prefix="py")
+client = statsd.StatsClient("127.0.0.1", port, prefix="py")
 for i in range(1000):
     client.incr("jobs")
     client.incr("bytes", i)
     client.decr("slots", 2)
     client.incr("slots", 3)
     client.timing("task", 10 + i % 10)
+    settle()
 client.gauge("temperature", 21.5)
 client.gauge("balance", -5)
 client.gauge("depth", 10)
@@ -32,7 +32,7 @@ with client.timer("block"):
 async fn the_python_statsd_client_counts_exactly() {
     let folder = Folder::new();
     let server = Server::start(&folder).await;
-    python::run(STATSD, &[&server.statsd.port().to_string()]).await;
+    python::send_to(&server, STATSD).await;
     server.flushed().await;
     for (expr, expected) in [
         ("py_jobs", 1_000.0),
@@ -55,12 +55,11 @@ async fn the_python_statsd_client_counts_exactly() {
 }
 
 const DATADOG: &str = r#"
-import sys
 from datadog.dogstatsd import DogStatsd
 
 plain = DogStatsd(
     host="127.0.0.1",
-    port=int(sys.argv[1]),
+    port=port,
     constant_tags=["env:test", "canary"],
     disable_telemetry=True,
     disable_aggregation=True,
@@ -70,6 +69,7 @@ for i in range(1000):
     plain.histogram("dd.size", i % 100)
     plain.distribution("dd.wait", i % 100)
     plain.timing("dd.task", 7)
+    settle()
 plain.decrement("dd.slots", 3)
 plain.increment("dd.slots", 10)
 plain.gauge("dd.depth", 12.5, tags=["url:http://host/a"])
@@ -82,7 +82,7 @@ plain.flush()
 
 packed = DogStatsd(
     host="127.0.0.1",
-    port=int(sys.argv[1]),
+    port=port,
     disable_telemetry=True,
     disable_aggregation=False,
     flush_interval=0.05,
@@ -91,6 +91,7 @@ for i in range(1000):
     packed.increment("dd.packed")
     packed.gauge("dd.last", i)
     packed.distribution("dd.many", i % 100)
+    settle()
 packed.flush_aggregated_metrics()
 packed.flush()
 packed.stop()
@@ -100,7 +101,7 @@ packed.stop()
 async fn the_datadog_client_counts_exactly() {
     let folder = Folder::new();
     let server = Server::start(&folder).await;
-    python::run(DATADOG, &[&server.statsd.port().to_string()]).await;
+    python::send_to(&server, DATADOG).await;
     server.flushed().await;
     for (expr, expected) in [
         ("dd_jobs{queue=\"a\", env=\"test\", canary=\"true\"}", 750.0),

@@ -63,7 +63,7 @@ pub(crate) fn AlertPage() -> impl IntoView {
                 <div class="stack">
                     {move || summary.get().map(|summary| verdict(&summary, panel_unit()))}
                     {move || about(words.get())}
-                    {move || panel.get().map(|panel| chart_card(panel, bands.into()))}
+                    {move || panel.get().map(|panel| chart_card(panel, Signal::derive(move || bands.get())))}
                     {move || timeline(history.get(), panel_unit())}
                     {move || rule_card(rule.get(), labels.get())}
                 </div>

@@ -7,6 +7,8 @@ use std::{
 
 use tokio::process::Command;
 
+use super::Server;
+
 /// The virtualenv's interpreter.
 #[expect(clippy::disallowed_methods, reason = "the test runner tells by it where its tools are")]
 fn interpreter() -> PathBuf {
@@ -29,8 +31,13 @@ pub(crate) fn python(script: &str, args: &[&str]) -> Command {
     command
 }
 
-/// Runs a script to its end.
-pub(crate) async fn run(script: &str, args: &[&str]) {
-    let output = python(script, args).output().await.unwrap();
+/// Gives scripts `port` and `settle()`, which waits until the server has read what was sent.
+const PRELUDE: &str = include_str!("prelude.py");
+
+/// Runs a script that sends to a server, to its end.
+pub(crate) async fn send_to(server: &Server, script: &str) {
+    let port = server.statsd.port().to_string();
+    let script = format!("{PRELUDE}\n{script}");
+    let output = python(&script, &[&port]).output().await.unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
