@@ -1,8 +1,7 @@
 //! The application: contexts, who may see what, and the pages.
 
 use leptos::prelude::*;
-use leptos_meta::{Title, provide_meta_context};
-use leptos_router::components::{Route, Router, Routes};
+use leptos_router::components::{FlatRoutes, Route, Router};
 use leptos_router::hooks::use_location;
 use leptos_router::path;
 
@@ -29,16 +28,11 @@ use crate::state::theme::ThemeState;
 /// The whole application.
 #[component]
 pub(crate) fn App() -> impl IntoView {
-    provide_meta_context();
     ThemeState::provide();
     Clock::provide();
     SessionState::provide();
     Live::provide();
-    let title = |text: String| {
-        if text.is_empty() { "Bellwether".to_owned() } else { format!("{text} · Bellwether") }
-    };
     view! {
-        <Title formatter=title/>
         <Router>
             <Gate/>
         </Router>
@@ -97,7 +91,7 @@ fn Unreachable() -> impl IntoView {
 fn Pages() -> impl IntoView {
     view! {
         <Shell>
-            <Routes fallback=|| view! { <crate::pages::not_found::NotFoundPage/> }>
+            <FlatRoutes fallback=|| view! { <crate::pages::not_found::NotFoundPage/> }>
                 <Route path=path!("/") view=OverviewPage/>
                 <Route path=path!("/services") view=ServicesPage/>
                 <Route path=path!("/services/:name") view=ServicePage/>
@@ -112,7 +106,7 @@ fn Pages() -> impl IntoView {
                 <Route path=path!("/runbooks/:name") view=RunbookPage/>
                 <Route path=path!("/settings") view=SettingsPage/>
                 <Route path=path!("/setup") view=|| view! { <leptos_router::components::Redirect path="/"/> }/>
-            </Routes>
+            </FlatRoutes>
         </Shell>
     }
 }

@@ -50,7 +50,7 @@ async fn a_bad_expression_is_marked_where_it_is_bad_and_can_be_put_right() {
     server.flushed().await;
     browser.go("/explore?range=5m").await;
     ask(&browser, "orders_created created").await;
-    browser.expect_words("[data-testid=query-error]", "1:16").await;
+    browser.expect_words("[data-testid=query-error]", "unexpected identifier").await;
     let marked = browser.texts(".error-place").await;
     assert_eq!(marked, [format!("orders_created created\n{}^", " ".repeat(15))]);
     assert_eq!(browser.texts(VALUE).await, [""; 0]);

@@ -118,7 +118,9 @@ async fn hostile_datagrams_do_no_harm() {
         lines.extend(noise(300, seed + 1_000).iter().filter(|byte| **byte != b'\n'));
         lines.extend(b"\nmixed:1|c");
         server.send(lines);
-        server.caught_up().await;
+        if seed % 20 == 0 {
+            server.caught_up().await;
+        }
     }
     server.flushed().await;
     assert!(server.is_running());

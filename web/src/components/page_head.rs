@@ -1,7 +1,6 @@
 //! The head of a page: title, state, and the time range at the right.
 
 use leptos::prelude::*;
-use leptos_meta::Title;
 
 use crate::components::time_range::TimeRange;
 
@@ -14,8 +13,8 @@ pub(crate) fn PageHead(
     has_range: bool,
     #[prop(optional)] children: Option<Children>,
 ) -> impl IntoView {
+    set_document_title(title);
     view! {
-        <Title text=move || title.get()/>
         <header class="page-head">
             <h1>{move || title.get()}</h1>
             {children.map(|children| children())}
@@ -23,4 +22,9 @@ pub(crate) fn PageHead(
             {has_range.then(|| view! { <TimeRange/> })}
         </header>
     }
+}
+
+/// Names the window, the tab and the entry in the browser's history after the page.
+pub(crate) fn set_document_title(title: Signal<String>) {
+    Effect::new(move || document().set_title(&format!("{} · Bellwether", title.get())));
 }

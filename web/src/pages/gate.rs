@@ -1,7 +1,7 @@
 //! The form that leads in: for signing in and for making the first admin.
 
+use crate::components::page_head::set_document_title;
 use leptos::{ev, prelude::*};
-use leptos_meta::Title;
 
 use crate::components::theme_switch::ThemeSwitch;
 use crate::shell::BrandMark;
@@ -65,8 +65,8 @@ pub(crate) fn GateCard(
         event.prevent_default();
         on_submit.run(());
     };
+    set_document_title(Signal::stored(title.clone()));
     view! {
-        <Title text=title.clone()/>
         <main class="gate" id="main">
             <form class="card gate-card" on:submit=submit novalidate>
                 <div class="brand"><BrandMark/>"Bellwether"</div>

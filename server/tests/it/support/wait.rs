@@ -7,7 +7,7 @@ use tokio::time::{Instant, sleep};
 /// Generous: it only passes when something is broken.
 const DEADLINE: Duration = Duration::from_mins(1);
 /// The pause between two attempts.
-const PAUSE: Duration = Duration::from_millis(50);
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// Repeats the attempt until it succeeds; its error says what is still missing.
 pub(crate) async fn eventually<T>(
