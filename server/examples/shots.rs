@@ -11,6 +11,7 @@
 mod chromium;
 #[path = "../tests/it/support/wait.rs"]
 mod wait;
+#[expect(dead_code, reason = "pictures are taken without touching anything")]
 #[path = "../tests/browser/webdriver.rs"]
 mod webdriver;
 
@@ -103,7 +104,8 @@ async fn pages(chromium: &Chromium, args: &Args) -> Result<Vec<Page>> {
     let alert = alerts.iter().find(is_it).context("no such alert to show")?;
     let alert = format!("/alerts/{}", alert["id"].as_str().context("an alert has an id")?);
     let detail = fetch(chromium, &format!("/api/app{alert}")).await?;
-    let runbook = detail["runbook"]["name"].as_str().context("the alert has no runbook to show")?;
+    let runbook =
+        detail["runbook"]["row"]["name"].as_str().context("the alert has no runbook to show")?;
     let query = serde_urlencoded::to_string([("q", &args.query)])?;
     Ok(vec![
         ("overview", "/".to_owned(), "[data-testid=service-row]"),

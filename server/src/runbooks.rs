@@ -200,6 +200,7 @@ fn panel(text: &str, number: usize) -> Result<Panel, String> {
         queries: vec![PanelQuery { expr: source.query, legend: String::new() }],
         unit: source.unit,
         thresholds: Vec::new(),
+        only: Vec::new(),
     })
 }
 

@@ -99,7 +99,9 @@ fn per_second(unit: Unit) -> Unit {
 
 fn metric_unit(name: Option<&str>, unit_of_metric: &dyn Fn(&str) -> Option<Unit>) -> Unit {
     let Some(name) = name else { return Unit::None };
-    let stem = name.trim_end_matches("_total");
+    // A recorded result is called `level:metric:operations`.
+    let metric = name.split(':').nth(1).unwrap_or(name);
+    let stem = metric.trim_end_matches("_total");
     match () {
         () if stem.ends_with("_ratio") => Unit::Ratio,
         () if stem.ends_with("_percent") => Unit::Percent,
@@ -183,6 +185,7 @@ mod tests {
             ("free_bytes / size_bytes", Unit::Ratio),
             ("free_bytes / 1024", Unit::None),
             ("count(up_seconds)", Unit::None),
+            ("service:error_ratio:rate5m", Unit::Ratio),
         ] {
             assert_eq!(unit(&promql::parse(text).unwrap(), &known), expected, "{text}");
         }

@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use api_types::{AlertState, AlertSummary};
+use api_types::{AlertState, AlertSummary, Unit};
+use notify::quantity::Unit as Quantity;
 use rules::{Instance, State};
+use tsdb::Tsdb;
 
 use crate::alerting::{View, convert, facts::RuleFacts};
 
@@ -11,7 +13,11 @@ use crate::alerting::{View, convert, facts::RuleFacts};
 const TARGET_LABELS: [&str; 6] = ["service", "host", "monitor", "instance", "device", "job"];
 
 /// An instance as a row.
-pub(crate) fn summary(instance: &Instance, facts: Option<&RuleFacts>) -> AlertSummary {
+pub(crate) fn summary(
+    instance: &Instance,
+    facts: Option<&RuleFacts>,
+    store: &Tsdb,
+) -> AlertSummary {
     let label = |name: &str| instance.labels.value_or_empty(name).to_owned();
     let annotation = |name: &str| instance.annotations.get(name).cloned().unwrap_or_default();
     let threshold = facts.and_then(|facts| facts.condition.as_ref()).map(|c| c.threshold);
@@ -24,6 +30,7 @@ pub(crate) fn summary(instance: &Instance, facts: Option<&RuleFacts>) -> AlertSu
         target: target(instance),
         summary: annotation("summary"),
         value: instance.value,
+        unit: facts.map(|facts| unit(facts.unit(store))).unwrap_or_default(),
         threshold: threshold.map(|threshold| threshold.bound),
         comparison: threshold.map(|threshold| threshold.comparison.as_str().to_owned()),
         active_since_ms: instance.active_at,
@@ -46,11 +53,11 @@ fn target(instance: &Instance) -> String {
 
 /// All instances of the view as rows: firing first, then recovering, pending, resolved; in each the most
 /// urgent and then the newest first.
-pub(crate) fn rows(view: &View) -> Vec<AlertSummary> {
+pub(crate) fn rows(view: &View, store: &Tsdb) -> Vec<AlertSummary> {
     let mut rows: Vec<AlertSummary> = view
         .instances
         .iter()
-        .map(|instance| summary(instance, view.facts.get(instance.rule_uid)))
+        .map(|instance| summary(instance, view.facts.get(instance.rule_uid), store))
         .collect();
     sort(&mut rows);
     rows
@@ -79,6 +86,19 @@ pub(crate) fn by_label(rows: &[AlertSummary], label: &str) -> BTreeMap<String, V
         }
     }
     by
+}
+
+/// The unit as the API names it. A percentage keeps its number: the API knows ratios only.
+pub(crate) fn unit(unit: Quantity) -> Unit {
+    match unit {
+        Quantity::None | Quantity::Percent => Unit::None,
+        Quantity::Ratio => Unit::Ratio,
+        Quantity::Seconds => Unit::Seconds,
+        Quantity::Milliseconds => Unit::Milliseconds,
+        Quantity::Bytes => Unit::Bytes,
+        Quantity::BytesPerSecond => Unit::BytesPerSecond,
+        Quantity::PerSecond => Unit::PerSecond,
+    }
 }
 
 /// The state that a word of the database means.

@@ -412,6 +412,7 @@ fn panels(selector: &str) -> Vec<Panel> {
                 .collect(),
             unit,
             thresholds: Vec::new(),
+            only: Vec::new(),
         })
         .collect()
 }

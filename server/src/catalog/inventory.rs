@@ -12,7 +12,7 @@ use tsdb::Tsdb;
 use crate::query::Queries;
 
 /// How long an inventory is used.
-const FRESH_MS: i64 = 15_000;
+const FRESH_MS: i64 = 5_000;
 /// How far back a series counts as there.
 const LOOKBACK_MS: i64 = 3_600_000;
 /// The metric every host sends.

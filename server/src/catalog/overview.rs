@@ -11,7 +11,7 @@ use crate::app::App;
 pub(crate) async fn overview(app: &App) -> Overview {
     let now = app.clock.now();
     let view = app.alerting.view();
-    let rows = alerts::rows(&view);
+    let rows = alerts::rows(&view, app.queries.store());
     let inventory = app.inventory.get(&app.queries, now).await;
     let monitors = app.monitors.rows(now);
     let by_service = alerts::by_label(&rows, "service");

@@ -198,6 +198,7 @@ fn red_panels(red: &Red, service: &str) -> Vec<Panel> {
             queries: vec![PanelQuery { expr, legend: legend.to_owned() }],
             unit,
             thresholds: Vec::new(),
+            only: Vec::new(),
         })
     };
     let percentiles = [(0.5, "p50"), (0.95, "p95"), (0.99, "p99")];
@@ -216,6 +217,7 @@ fn red_panels(red: &Red, service: &str) -> Vec<Panel> {
         queries: duration,
         unit: Unit::Seconds,
         thresholds: Vec::new(),
+        only: Vec::new(),
     });
     [rate, errors, duration].into_iter().flatten().collect()
 }
@@ -255,6 +257,7 @@ fn more_panels(red: &Red, metrics: &[Metric], service: &str) -> Vec<Panel> {
                 queries: vec![PanelQuery { expr, legend: String::new() }],
                 unit,
                 thresholds: Vec::new(),
+                only: Vec::new(),
             }
         })
         .collect()

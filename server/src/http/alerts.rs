@@ -1,8 +1,8 @@
 //! `/api/app/alerts` and `/api/app/alerts/{id}`.
 
 use api_types::{
-    AlertDetail, AlertList, AlertSummary, FailingRule, Notification, NotificationState, Panel,
-    PanelQuery, Threshold, Transition, Unit,
+    AlertDetail, AlertList, AlertSummary, Block, FailingRule, Notification, NotificationState,
+    Panel, PanelQuery, Runbook, Threshold, Transition,
 };
 use axum::{
     Json,
@@ -10,13 +10,12 @@ use axum::{
 };
 use db::meta::outbox::DeliveryRow;
 use model::duration::Pretty;
-use notify::quantity::Unit as Quantity;
 use rules::Instance;
+use tsdb::Tsdb;
 
 use super::{Shared, error::HttpError, runbooks};
 use crate::{
     alerting::{View, facts::RuleFacts},
-    app::App,
     catalog::alerts,
     runbooks::name_of,
 };
@@ -26,10 +25,11 @@ const RESOLVED_LISTED: u32 = 200;
 
 pub(super) async fn list(State(app): State<Shared>) -> Result<Json<AlertList>, HttpError> {
     let view = app.alerting.view();
-    let mut rows = alerts::rows(&view);
+    let store = app.queries.store();
+    let mut rows = alerts::rows(&view, store);
     for row in app.meta.resolved_instances(RESOLVED_LISTED).await? {
         if rows.iter().all(|known| known.id != row.episode) {
-            rows.push(stored(&view, &row.body)?.1);
+            rows.push(stored(&view, &row.body, store)?.1);
         }
     }
     alerts::sort(&mut rows);
@@ -48,10 +48,10 @@ pub(super) async fn list(State(app): State<Shared>) -> Result<Json<AlertList>, H
 }
 
 /// The instance of a row of the database.
-fn stored(view: &View, body: &str) -> Result<(Instance, AlertSummary), HttpError> {
+fn stored(view: &View, body: &str, store: &Tsdb) -> Result<(Instance, AlertSummary), HttpError> {
     let instance: Instance =
         serde_json::from_str(body).map_err(|error| HttpError::internal(&error))?;
-    let summary = alerts::summary(&instance, view.facts.get(instance.rule_uid));
+    let summary = alerts::summary(&instance, view.facts.get(instance.rule_uid), store);
     Ok((instance, summary))
 }
 
@@ -60,13 +60,14 @@ pub(super) async fn detail(
     Path(id): Path<String>,
 ) -> Result<Json<AlertDetail>, HttpError> {
     let view = app.alerting.view();
+    let store = app.queries.store();
     let live = view.instances.iter().find(|instance| instance.episode.to_string() == id);
     let (instance, summary) = if let Some(instance) = live {
-        (instance.clone(), alerts::summary(instance, view.facts.get(instance.rule_uid)))
+        (instance.clone(), alerts::summary(instance, view.facts.get(instance.rule_uid), store))
     } else {
         let row = app.meta.instance(&id).await?;
         let row = row.ok_or_else(|| HttpError::not_found("alert", &id))?;
-        stored(&view, &row.body)?
+        stored(&view, &row.body, store)?
     };
     let facts = view.facts.get(instance.rule_uid);
     let transitions = app.meta.transitions(&id).await?;
@@ -83,7 +84,7 @@ pub(super) async fn detail(
             .filter(|facts| !facts.hold.is_zero())
             .map(|facts| Pretty(facts.hold).to_string())
             .unwrap_or_default(),
-        panel: facts.map(|facts| panel(&app, facts, &summary)),
+        panel: facts.map(|facts| panel(facts, &summary)),
         transitions: transitions
             .into_iter()
             .map(|row| Transition {
@@ -94,14 +95,26 @@ pub(super) async fn detail(
             })
             .collect(),
         notifications: deliveries.into_iter().map(notification).collect(),
-        runbook: name_of(&runbook_url).and_then(|name| runbooks::runbook(&app, name)),
+        runbook: name_of(&runbook_url)
+            .and_then(|name| runbooks::runbook(&app, name))
+            .map(|runbook| about(runbook, &summary.labels)),
         runbook_url,
         summary,
     }))
 }
 
+/// The runbook with its charts narrowed to what the alert is about.
+fn about(mut runbook: Runbook, labels: &[(String, String)]) -> Runbook {
+    for block in &mut runbook.blocks {
+        if let Block::Panel { panel } = block {
+            panel.only = labels.to_vec();
+        }
+    }
+    runbook
+}
+
 /// The rule's quantity with the threshold.
-fn panel(app: &App, facts: &RuleFacts, summary: &AlertSummary) -> Panel {
+fn panel(facts: &RuleFacts, summary: &AlertSummary) -> Panel {
     let condition = facts.condition.as_ref();
     Panel {
         id: "alert".to_owned(),
@@ -110,23 +123,12 @@ fn panel(app: &App, facts: &RuleFacts, summary: &AlertSummary) -> Panel {
             expr: condition.map_or_else(|| facts.expr.clone(), |c| c.quantity.clone()),
             legend: summary.target.clone(),
         }],
-        unit: unit(facts.unit(app.queries.store())),
+        unit: summary.unit,
         thresholds: condition
             .map(|c| Threshold { value: c.threshold.bound, label: summary.name.clone() })
             .into_iter()
             .collect(),
-    }
-}
-
-fn unit(unit: Quantity) -> Unit {
-    match unit {
-        Quantity::None | Quantity::Percent => Unit::None,
-        Quantity::Ratio => Unit::Ratio,
-        Quantity::Seconds => Unit::Seconds,
-        Quantity::Milliseconds => Unit::Milliseconds,
-        Quantity::Bytes => Unit::Bytes,
-        Quantity::BytesPerSecond => Unit::BytesPerSecond,
-        Quantity::PerSecond => Unit::PerSecond,
+        only: summary.labels.clone(),
     }
 }
 

@@ -15,7 +15,8 @@ pub(super) async fn host(
 ) -> Result<Json<HostPage>, HttpError> {
     let now = app.clock.now();
     let inventory = app.inventory.get(&app.queries, now).await;
-    let mut by_host = alerts::by_label(&alerts::rows(&app.alerting.view()), "host");
+    let mut by_host =
+        alerts::by_label(&alerts::rows(&app.alerting.view(), app.queries.store()), "host");
     let rows = hosts::rows(&app.queries, &inventory, &by_host, now).await;
     let row = rows
         .into_iter()

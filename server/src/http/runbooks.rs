@@ -45,7 +45,7 @@ pub(super) fn rows(app: &App) -> Vec<RunbookRow> {
 pub(super) fn runbook(app: &App, name: &str) -> Option<Runbook> {
     let row = rows(app).into_iter().find(|row| row.name == name)?;
     let pages = app.runbooks.pages();
-    let active = alerts::rows(&app.alerting.view())
+    let active = alerts::rows(&app.alerting.view(), app.queries.store())
         .into_iter()
         .filter(|alert| alert.state != AlertState::Resolved && row.alerts.contains(&alert.name))
         .collect();

@@ -19,7 +19,8 @@ pub(super) async fn service(
     let inventory = app.inventory.get(&app.queries, now).await;
     let metrics =
         inventory.services.get(&name).ok_or_else(|| HttpError::not_found("service", &name))?;
-    let mut by_service = alerts::by_label(&alerts::rows(&app.alerting.view()), "service");
+    let mut by_service =
+        alerts::by_label(&alerts::rows(&app.alerting.view(), app.queries.store()), "service");
     let mut monitors = app.monitors.by_service(&app.monitors.rows(now));
     let around = services::Around { alerts: &by_service, monitors: &monitors, now };
     let row = services::rows(&app.queries, &inventory, Some(&name), &around)

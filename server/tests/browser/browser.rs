@@ -8,7 +8,7 @@ use crate::{
     support::{Folder, Server, eventually},
 };
 
-/// The Enter key, as WebDriver writes it.
+/// The Enter key, as the protocol writes it.
 pub(crate) const ENTER: &str = "\u{e007}";
 /// Control and A, then Control is released.
 const SELECT_ALL: &str = "\u{e009}a\u{e000}";

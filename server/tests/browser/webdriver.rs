@@ -1,5 +1,7 @@
-//! The part of the WebDriver protocol (<https://www.w3.org/TR/webdriver2/>), and of what chromedriver
-//! adds to it, that driving a page takes.
+//! The part of the [protocol] of browsers under test, and of what chromedriver adds to it, that
+//! driving a page takes.
+//!
+//! [protocol]: https://www.w3.org/TR/webdriver2/
 
 use std::{
     io::{Read as _, Write as _},
@@ -38,7 +40,8 @@ impl Session {
         let mut session = Self { client, port, id: String::new() };
         let body = json!({ "capabilities": { "alwaysMatch": capabilities } });
         let answer = session.call("session", body).await?;
-        session.id = answer["sessionId"].as_str().context("a session has an id")?.to_owned();
+        let id = answer["sessionId"].as_str().context("a session has an id")?;
+        id.clone_into(&mut session.id);
         Ok(session)
     }
 
@@ -108,7 +111,7 @@ impl Session {
         Ok(entries.iter().map(line).collect())
     }
 
-    /// A command of the DevTools protocol.
+    /// A command of the browser's developer tools.
     pub(crate) async fn devtools(&self, command: &str, params: Value) -> Result<Value> {
         self.post("goog/cdp/execute", json!({ "cmd": command, "params": params })).await
     }

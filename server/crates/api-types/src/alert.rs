@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Panel, Runbook};
+use crate::{Panel, Runbook, Unit};
 
 /// Where an alert stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -35,6 +35,9 @@ pub struct AlertSummary {
     pub summary: String,
     /// The value at the last evaluation.
     pub value: f64,
+    /// The unit of value and threshold.
+    #[serde(default)]
+    pub unit: Unit,
     /// The threshold, when the rule compares with a number.
     pub threshold: Option<f64>,
     /// The comparison with the threshold, such as `>`.

@@ -45,6 +45,17 @@ pub struct Panel {
     pub unit: Unit,
     /// Levels drawn as dashed lines.
     pub thresholds: Vec<Threshold>,
+    /// Labels that say what the chart is about: a series with another value for one of them is left
+    /// out. A series without the label stays.
+    #[serde(default)]
+    pub only: Vec<(String, String)>,
+}
+
+impl Panel {
+    /// Whether a series belongs into the chart, by [`Self::only`].
+    pub fn shows<'a>(&self, label: impl Fn(&str) -> Option<&'a str>) -> bool {
+        self.only.iter().all(|(name, value)| label(name).is_none_or(|of_series| of_series == value))
+    }
 }
 
 /// A query of a panel.

@@ -124,6 +124,7 @@ impl Entry {
             }],
             unit: Unit::Seconds,
             thresholds: Vec::new(),
+            only: Vec::new(),
         };
         if self.monitor.kind_name() == "heartbeat" {
             return Vec::new();
