@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use api_types::{
-    AlertSummary, Cell, Fact, Health, HostPage, HostRow, Panel, PanelQuery, Resource, Unit,
+    AlertState, AlertSummary, Cell, Fact, Health, HostPage, HostRow, Panel, PanelQuery, Resource,
+    Unit,
 };
+use chart::Unit as Quantity;
 use model::{Labels, Timestamp, labels::Quoted};
-use notify::quantity::Unit as Quantity;
 
 use super::{ask, inventory::Inventory};
 use crate::query::Queries;
@@ -82,7 +83,9 @@ fn verdict(row: &HostRow, resources: &[Resource], alerts: &[AlertSummary]) -> St
     if row.health == Health::Unknown {
         return "No data for more than a minute".to_owned();
     }
-    if let Some(first) = alerts.first() {
+    let fires =
+        |alert: &&AlertSummary| matches!(alert.state, AlertState::Firing | AlertState::Recovering);
+    if let Some(first) = alerts.iter().find(fires) {
         return first.summary.clone();
     }
     let cells =
@@ -116,9 +119,9 @@ async fn facts(queries: &Queries, selector: &str, now: Timestamp) -> Vec<Fact> {
     add("Processor", label("cpu_model"));
     add("CPUs", number("host_cpu_count").await.map(|count| format!("{count}")));
     let memory = number("host_memory_total_bytes").await;
-    add("Memory", memory.map(|bytes| Quantity::Bytes.display(bytes)));
+    add("Memory", memory.map(|bytes| Quantity::Bytes.format(bytes)));
     let uptime = number("host_uptime_seconds").await;
-    add("Up for", uptime.map(|seconds| Quantity::Seconds.display(seconds)));
+    add("Up for", uptime.map(|seconds| Quantity::Seconds.format(seconds)));
     facts
 }
 
@@ -259,7 +262,7 @@ impl Book {
     fn ratio(&self, metric: &str, key: &str, what: &str) -> Cell {
         let Some(value) = self.get(metric, key) else { return none("no data") };
         Cell {
-            text: Quantity::Ratio.display(value),
+            text: Quantity::Ratio.format(value),
             detail: format!("{metric}: {what}"),
             health: graded(value, BUSY, FULL),
             ratio: Some(value.clamp(0.0, 1.0)),
@@ -269,7 +272,7 @@ impl Book {
     fn pressure(&self, metric: &str, what: &str) -> Option<Cell> {
         let value = self.get(metric, "")?;
         Some(Cell {
-            text: Quantity::Ratio.display(value),
+            text: Quantity::Ratio.format(value),
             detail: format!("{metric}: {what}, over ten seconds"),
             health: graded(value, 0.4, 0.8),
             ratio: Some(value.clamp(0.0, 1.0)),
@@ -309,7 +312,7 @@ impl Book {
     fn traffic(&self, interface: &str) -> Cell {
         let Some(value) = self.get("traffic", interface) else { return none("no data") };
         Cell {
-            text: Quantity::BytesPerSecond.display(value),
+            text: Quantity::BytesPerSecond.format(value),
             detail: "received and sent, over one minute".to_owned(),
             health: Health::Ok,
             ratio: None,

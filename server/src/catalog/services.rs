@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use api_types::{
     AlertSummary, Health, MonitorRow, Panel, PanelQuery, RunbookRow, ServicePage, ServiceRow, Unit,
 };
+use chart::Unit as Quantity;
 use model::{MetricKind, Timestamp, labels::Quoted};
 use promql::Range;
 
@@ -175,16 +176,15 @@ fn verdict(row: &ServiceRow, alerts: &[AlertSummary]) -> String {
             None => "Needs attention".to_owned(),
         },
     };
-    let unit = notify::quantity::Unit::PerSecond;
     let mut facts = Vec::new();
     if let Some(rate) = row.rate {
-        facts.push(format!("{} requests", unit.display(rate)));
+        facts.push(format!("{} requests", Quantity::PerSecond.format(rate)));
     }
     if let Some(ratio) = row.error_ratio {
-        facts.push(format!("{} fail", notify::quantity::Unit::Ratio.display(ratio)));
+        facts.push(format!("{} fail", Quantity::Ratio.format(ratio)));
     }
     if let Some(p95) = row.p95_seconds {
-        facts.push(format!("p95 {}", notify::quantity::Unit::Seconds.display(p95)));
+        facts.push(format!("p95 {}", Quantity::Seconds.format(p95)));
     }
     if facts.is_empty() { state } else { format!("{state}: {}", facts.join(", ")) }
 }

@@ -37,7 +37,7 @@ fn counter(reading: &Reading) -> Counter {
         _ => "Monitors",
     };
     let label = reading.label.as_ref().map(|(_, value)| format!(" ({})", value.replace('_', " ")));
-    let shown = name.trim_start_matches("bellwether_").trim_end_matches("_total").replace('_', " ");
+    let words = name.trim_start_matches("bellwether_").trim_end_matches("_total");
     let unit = match () {
         () if name.ends_with("_seconds") => notify::quantity::Unit::Seconds,
         () if name.contains("_bytes") => notify::quantity::Unit::Bytes,
@@ -45,11 +45,18 @@ fn counter(reading: &Reading) -> Counter {
     };
     Counter {
         part: part.to_owned(),
-        name: format!("{shown}{}", label.unwrap_or_default()),
+        name: format!("{}{}", sentence(words), label.unwrap_or_default()),
         text: unit.display(reading.value),
         help: reading.definition.help.to_owned(),
         is_bad: reading.definition.is_loss && reading.value > 0.0,
     }
+}
+
+/// `live_series` as `Live series`.
+fn sentence(words: &str) -> String {
+    let text = words.replace('_', " ");
+    let mut chars = text.chars();
+    chars.next().map(|first| first.to_uppercase().chain(chars).collect()).unwrap_or_default()
 }
 
 fn receivers(app: &App) -> Vec<Receiver> {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use api_types::Panel;
+use api_types::{Panel, is_about};
 use chart::{Band, Unit};
 use futures_util::future::try_join_all;
 use leptos::prelude::*;
@@ -31,7 +31,11 @@ pub(crate) struct PanelData {
 pub(crate) type Query = (String, String);
 
 /// Asks for the queries whenever they or the range change, and when the range has moved on by a step.
-pub(crate) fn use_panel_data(queries: impl Fn() -> Vec<Query> + 'static) -> PanelData {
+/// Series that are not about `only` these labels are left out.
+pub(crate) fn use_panel_data(
+    queries: impl Fn() -> Vec<Query> + 'static,
+    only: Vec<(String, String)>,
+) -> PanelData {
     let range = use_range();
     let live = use_live();
     let panel = PanelData { data: RwSignal::new(None), failure: RwSignal::new(None) };
@@ -64,8 +68,9 @@ pub(crate) fn use_panel_data(queries: impl Fn() -> Vec<Query> + 'static) -> Pane
             live.track();
         }
         let asked = queries.clone();
+        let only = only.clone();
         request.start(
-            |signal| async move { ask(asked, span, signal.as_ref()).await },
+            |signal| async move { ask(asked, &only, span, signal.as_ref()).await },
             move |result| match result {
                 Ok(data) => {
                     panel.data.set(Some(Arc::new(data)));
@@ -89,11 +94,18 @@ fn is_move(before: Option<Span>, now: Span) -> bool {
 
 async fn ask(
     queries: Vec<Query>,
+    only: &[(String, String)],
     span: Span,
     signal: Option<&web_sys::AbortSignal>,
 ) -> Result<ChartData, Failure> {
     let answers = queries.into_iter().map(|(legend, expr)| async move {
-        let matrix = prom::query_range(&expr, span, signal).await?;
+        let mut matrix = prom::query_range(&expr, span, signal).await?;
+        matrix.lines.retain(|line| {
+            let label = |name: &str| {
+                line.labels.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str())
+            };
+            is_about(only, label)
+        });
         Ok(QueryLines { legend, expr, lines: matrix.lines, histograms: matrix.histograms })
     });
     Ok(ChartData::new(span, try_join_all(answers).await?))
@@ -109,7 +121,7 @@ pub(crate) fn PanelCard(
     let queries: Vec<Query> =
         panel.queries.iter().map(|query| (query.legend.clone(), query.expr.clone())).collect();
     let explore = panel.queries.first().map(|query| url::explore(&query.expr));
-    let fetched = use_panel_data(move || queries.clone());
+    let fetched = use_panel_data(move || queries.clone(), panel.only.clone());
     let has_table = RwSignal::new(false);
     let thresholds: Vec<f64> = panel.thresholds.iter().map(|threshold| threshold.value).collect();
     let notes = panel

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use api_types::{AlertState, AlertSummary};
-use chart::Unit;
 use leptos::prelude::*;
 
+use crate::charts::data::unit;
 use crate::components::mark;
 use crate::format::{ago, duration};
 use crate::state::clock::{moment, use_clock};
@@ -47,7 +47,7 @@ fn row(alert: &AlertSummary) -> impl IntoView + use<> {
     let path = url::alert(&alert.id);
     let (age, at) = age(alert);
     let value = value_text(alert);
-    let exact = Unit::None.exact(alert.value);
+    let exact = unit(alert.unit).exact(alert.value);
     view! {
         <tr data-testid="alert-row">
             <td class="col-state">{mark::alert(alert.state, &alert.severity).view()}</td>
@@ -63,12 +63,13 @@ fn row(alert: &AlertSummary) -> impl IntoView + use<> {
     }
 }
 
-/// `6.2 > 5`, or the value alone.
+/// `6.2% > 5%`, or the value alone.
 pub(crate) fn value_text(alert: &AlertSummary) -> String {
-    let value = Unit::None.format(alert.value);
+    let unit = unit(alert.unit);
+    let value = unit.format(alert.value);
     match (&alert.comparison, alert.threshold) {
         (Some(comparison), Some(threshold)) => {
-            format!("{value} {comparison} {}", Unit::None.format(threshold))
+            format!("{value} {comparison} {}", unit.format(threshold))
         }
         _ => value,
     }

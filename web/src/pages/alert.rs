@@ -228,6 +228,7 @@ mod tests {
             target: String::new(),
             summary: String::new(),
             value: 1.0,
+            unit: api_types::Unit::None,
             threshold: None,
             comparison: None,
             active_since_ms: 1_000_000,

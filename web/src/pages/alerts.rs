@@ -135,6 +135,7 @@ mod tests {
             target: "checkout".to_owned(),
             summary: "5 % of requests fail".to_owned(),
             value: 0.05,
+            unit: api_types::Unit::None,
             threshold: None,
             comparison: None,
             active_since_ms: 0,

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Panel, Runbook, Unit};
+use crate::{Panel, Runbook, Unit, number::or_nan};
 
 /// Where an alert stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -33,7 +33,8 @@ pub struct AlertSummary {
     pub target: String,
     /// The `summary` annotation.
     pub summary: String,
-    /// The value at the last evaluation.
+    /// The value at the last evaluation; NaN when it was no number.
+    #[serde(deserialize_with = "or_nan")]
     pub value: f64,
     /// The unit of value and threshold.
     #[serde(default)]
@@ -83,7 +84,8 @@ pub struct Transition {
     pub at_ms: i64,
     /// The state after it.
     pub to: AlertState,
-    /// The value then.
+    /// The value then; NaN when it was no number.
+    #[serde(deserialize_with = "or_nan")]
     pub value: f64,
     /// Why, in words; may be empty.
     pub reason: String,

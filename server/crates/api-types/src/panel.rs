@@ -51,11 +51,9 @@ pub struct Panel {
     pub only: Vec<(String, String)>,
 }
 
-impl Panel {
-    /// Whether a series belongs into the chart, by [`Self::only`].
-    pub fn shows<'a>(&self, label: impl Fn(&str) -> Option<&'a str>) -> bool {
-        self.only.iter().all(|(name, value)| label(name).is_none_or(|of_series| of_series == value))
-    }
+/// Whether a series belongs into a chart that is about `only` these labels; see [`Panel::only`].
+pub fn is_about<'a>(only: &[(String, String)], label: impl Fn(&str) -> Option<&'a str>) -> bool {
+    only.iter().all(|(name, value)| label(name).is_none_or(|of_series| of_series == value))
 }
 
 /// A query of a panel.
@@ -66,4 +64,23 @@ pub struct PanelQuery {
     /// The name of its line when it yields a single series; with several series the labels that differ
     /// are appended. May be empty.
     pub legend: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_about;
+
+    #[test]
+    fn a_series_stays_unless_a_label_says_otherwise() {
+        let only =
+            [("service".to_owned(), "a".to_owned()), ("severity".to_owned(), "page".to_owned())];
+        for (labels, expected) in [
+            (&[("service", "a")][..], true),
+            (&[("service", "b")], false),
+            (&[("host", "x")], true),
+        ] {
+            let label = |name: &str| labels.iter().find(|(n, _)| *n == name).map(|(_, v)| *v);
+            assert_eq!(is_about(&only, label), expected, "{labels:?}");
+        }
+    }
 }

@@ -57,7 +57,12 @@ impl Entry {
             target: self.monitor.target(),
             state: shown(current.state),
             since_ms: current.start,
-            latency_seconds: self.last.as_ref().map(|last| last.duration.as_secs_f64()),
+            // How long a refusal took is no latency.
+            latency_seconds: self
+                .last
+                .as_ref()
+                .filter(|last| last.success)
+                .map(|last| last.duration.as_secs_f64()),
             detail: self.detail(),
             uptime: Uptimes {
                 day: uptime(Period::Day),

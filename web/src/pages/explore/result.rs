@@ -67,10 +67,11 @@ pub(super) fn QueryResult(
     catalog: Catalog,
 ) -> impl IntoView {
     let instant = use_instant(query, runs);
-    let chart = use_panel_data(move || {
+    let queries = move || {
         runs.track();
         vec![(String::new(), query.get())]
-    });
+    };
+    let chart = use_panel_data(queries, Vec::new());
     let unit = Signal::derive(move || {
         let expr = query.get();
         let metric_unit =
