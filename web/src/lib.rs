@@ -11,7 +11,7 @@
 //! - State is told by shape and word as well as by color.
 //!
 //! Entry point: [`start`], called by the browser when the module has loaded. What can be tested
-//! without a browser is plain functions: `format`, `legend`, `completion`, `promql`,
+//! without a browser is plain functions: the modules `format`, `legend`, `completion`, `promql`,
 //! `url`, `search` and `state::range`.
 #![expect(
     unreachable_pub,

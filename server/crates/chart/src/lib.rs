@@ -1,4 +1,4 @@
-//! Time charts, drawn the same everywhere: [`draw`] is generic over plotters' `DrawingBackend`, so the
+//! Time charts, drawn the same everywhere: [`draw()`] is generic over plotters' `DrawingBackend`, so the
 //! canvas in the browser, the PNG in a mail and the SVG of an export come from one function.
 //!
 //! Deliberately absent: I/O, clocks, time zone data (the caller passes the zone's offset), platform
@@ -10,7 +10,7 @@
 //! - Thinning keeps the extremes of every pixel column: a spike of one sample is always visible.
 //! - The color of a series depends on its key and its companions in the chart, never on its position.
 //!
-//! Entry points: [`draw`] with a [`Chart`], [`Unit`] for numbers, [`palette::assign`] for colors, and
+//! Entry points: [`draw()`] with a [`Chart`], [`Unit`] for numbers, [`palette::assign`] for colors, and
 //! with the feature `still` the pictures of [`mod@still`].
 
 pub mod draw;
