@@ -236,7 +236,8 @@ fn more_panels(red: &Red, metrics: &[Metric], service: &str) -> Vec<Panel> {
     };
     metrics
         .iter()
-        .filter(|metric| !is_red(&metric.name))
+        // Monitors have a card of their own.
+        .filter(|metric| !is_red(&metric.name) && !metric.name.starts_with("monitor_"))
         .take(MAX_MORE)
         .map(|metric| {
             let name = &metric.name;
