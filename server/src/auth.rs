@@ -109,7 +109,7 @@ pub(crate) async fn set_up(
     now: Timestamp,
 ) -> Result<(Principal, String), AuthError> {
     let expected = meta.setting(SETUP_SETTING).await?.unwrap_or_default();
-    if expected.is_empty() || expected != hex(&hash_secret(secret)) {
+    if expected.is_empty() || expected != model::text::hex(&hash_secret(secret)) {
         return Err(AuthError::WrongSetupLink);
     }
     let account = add_account(meta, name, password, Role::Admin, now).await?;
@@ -189,7 +189,7 @@ pub(crate) async fn setup_secret(meta: &Meta) -> Result<Option<String>, DbError>
         return Ok(None);
     }
     let secret = new_secret();
-    meta.set_setting(SETUP_SETTING, &hex(&hash_secret(&secret))).await?;
+    meta.set_setting(SETUP_SETTING, &model::text::hex(&hash_secret(&secret))).await?;
     Ok(Some(secret))
 }
 
@@ -222,17 +222,11 @@ fn verify_password(password: &str, hash: &str) -> bool {
 }
 
 fn new_secret() -> String {
-    hex(&rand::random::<[u8; 32]>())
+    model::text::hex(&rand::random::<[u8; 32]>())
 }
 
 fn hash_secret(secret: &str) -> [u8; 32] {
     Sha256::digest(secret.as_bytes()).into()
-}
-
-fn hex(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
-    digits.map(|digit| char::from(DIGITS[usize::from(digit)])).collect()
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ mod alerts;
 mod assets;
 mod connections;
 pub(crate) mod error;
+mod events;
 mod guard;
 mod health;
 mod heartbeat;
@@ -47,6 +48,11 @@ pub(crate) type Shared = Arc<App>;
 /// The largest body of a request.
 const MAX_BODY_BYTES: usize = 16 << 20;
 
+/// RFC 3339 in UTC; empty for a time beyond the calendar.
+fn rfc3339(at: model::Timestamp) -> String {
+    jiff::Timestamp::from_millisecond(at).map(|time| time.to_string()).unwrap_or_default()
+}
+
 /// All routes.
 pub(crate) fn router(app: Shared) -> Router {
     let public = Router::new()
@@ -63,6 +69,9 @@ pub(crate) fn router(app: Shared) -> Router {
         .route("/api/app/hosts/{name}", get(hosts::host))
         .route("/api/app/alerts", get(alerts::list))
         .route("/api/app/alerts/{id}", get(alerts::detail))
+        .route("/api/app/events", get(events::list).post(events::post))
+        .route("/api/app/checks", get(events::checks))
+        .route("/api/app/checks/{id}", get(events::check))
         .route("/api/app/monitors", get(monitors::list))
         .route("/api/app/monitors/{name}", get(monitors::page))
         .route("/api/app/runbooks", get(runbooks::list))

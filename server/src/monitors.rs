@@ -19,7 +19,6 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    http::error::chain,
     pipeline::Outside,
     uptime::{
         board::{Beat, Board, Changes, KEPT_MS, Stored},
@@ -193,7 +192,7 @@ impl Monitors {
         }
         if let Err(error) = self.meta.commit_ledger(&waiting.commit).await {
             self.commit_errors.fetch_add(1, Ordering::Relaxed);
-            tracing::error!(error = %chain(&error), "the uptime ledger could not be stored, trying again");
+            tracing::error!(error = %model::text::causes(&error), "the uptime ledger could not be stored, trying again");
             let mut inner = self.lock();
             let later = std::mem::replace(&mut inner.unwritten, waiting);
             inner.unwritten.merge(later);

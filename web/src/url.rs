@@ -2,6 +2,9 @@
 
 use std::fmt::Write as _;
 
+use leptos::prelude::*;
+use leptos_router::hooks::use_params_map;
+
 /// Percent-encodes a text for use as one part of a path or one value of a query.
 pub(crate) fn encode(text: &str) -> String {
     let mut encoded = String::with_capacity(text.len());
@@ -13,6 +16,12 @@ pub(crate) fn encode(text: &str) -> String {
         }
     }
     encoded
+}
+
+/// A part of this page's path, by the name the route gives it.
+pub(crate) fn use_param(name: &'static str) -> Memo<String> {
+    let params = use_params_map();
+    Memo::new(move |_| params.with(|params| params.get(name).unwrap_or_default()))
 }
 
 /// A query string from names and values; empty without any.

@@ -13,7 +13,6 @@ use notify::{
 };
 use uuid::Uuid;
 
-use crate::http::error::chain;
 
 /// The outbox in the database.
 #[derive(Debug, Clone)]
@@ -112,5 +111,5 @@ impl OutboxStore for SqlOutbox {
 
 /// Logs a database error once, where it is handled.
 pub(crate) fn log_failure(what: &str, error: &DbError) {
-    tracing::error!(error = %chain(error), "{what}");
+    tracing::error!(error = %model::text::causes(error), "{what}");
 }

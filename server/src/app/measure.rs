@@ -26,13 +26,14 @@ impl App {
                 readings.add(t::OUTBOX_DEAD, counts.dead);
             }
             Err(error) => {
-                tracing::error!(error = %crate::http::error::chain(&error), "cannot count notifications");
+                tracing::error!(error = %model::text::causes(&error), "cannot count notifications");
             }
         }
         for (state, count) in self.monitors.counts() {
             readings.add_labeled(t::MONITORS, "state", state.as_str(), count);
         }
         readings.add(t::MONITOR_COMMIT_ERRORS, self.monitors.commit_errors());
+        self.measure_events(&mut readings);
         readings.add(t::PROBES_SKIPPED, self.probes_skipped.load(Ordering::Relaxed));
         readings
     }
@@ -60,6 +61,21 @@ impl App {
         readings.add(t::FLUSHES, self.pipeline.flushes.load(Ordering::Relaxed));
         readings.add(t::FLUSH_SECONDS, self.pipeline.last_us.load(Ordering::Relaxed) as f64 / 1e6);
         readings.add(t::FLUSH_MISSED, self.pipeline.missed.load(Ordering::Relaxed));
+    }
+
+    fn measure_events(&self, readings: &mut Readings) {
+        let books = self.events.books();
+        readings.add(t::EVENTS_STORED, books.stored());
+        for loss in crate::events::Loss::ALL {
+            readings.add_labeled(t::EVENTS_DROPPED, "reason", loss.as_str(), books.lost(loss));
+        }
+        readings.add(t::EVENTS_SHORTENED, books.shortened());
+        readings.add(t::EVENTS_QUEUED, self.intake.depth());
+        readings.add(t::EVENTS_WRITE_ERRORS, books.write_errors());
+        readings.add(t::CHECK_REPORTS, books.reports());
+        for (status, count) in self.events.check_counts() {
+            readings.add_labeled(t::CHECKS, "status", status.as_str(), count);
+        }
     }
 
     fn measure_listeners(&self, readings: &mut Readings) {

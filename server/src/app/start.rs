@@ -256,7 +256,7 @@ fn start_maintenance(app: &Arc<App>, tasks: &Tasks, runtime: &Handle) -> anyhow:
     tasks.spawn_thread("maintenance", move |stop| {
         while !stop.is_cancelled() {
             if let Err(error) = app.queries.store().maintain(app.clock.now()) {
-                tracing::error!(error = %http::error::chain(&error), "maintaining the store failed");
+                tracing::error!(error = %model::text::causes(&error), "maintaining the store failed");
             }
             runtime.block_on(async {
                 tokio::select! {
@@ -338,7 +338,7 @@ async fn forget(app: Arc<App>, stop: CancellationToken) {
             app.meta.forget_notifications(before).await
         };
         if let Err(error) = done.await {
-            tracing::error!(error = %http::error::chain(&error), "cannot remove old history");
+            tracing::error!(error = %model::text::causes(&error), "cannot remove old history");
         }
     }
 }

@@ -107,7 +107,7 @@ fn select(store: &Tsdb, now: Timestamp, matcher: Matcher) -> Vec<Labels> {
     let request =
         Select { matchers: &[matcher], start: now - LOOKBACK_MS, end: now, max_series: usize::MAX };
     store.series(&request).unwrap_or_else(|error| {
-        tracing::error!(error = %crate::http::error::chain(&error), "cannot read the index");
+        tracing::error!(error = %model::text::causes(&error), "cannot read the index");
         Vec::new()
     })
 }

@@ -36,22 +36,10 @@ impl HttpError {
 
     /// Something of ours failed; the cause goes to the log.
     pub(crate) fn internal(error: &(dyn std::error::Error + 'static)) -> Self {
-        tracing::error!(error = %chain(error), "a request failed");
+        tracing::error!(error = %model::text::causes(error), "a request failed");
         let message = "the server could not do this; its log says why";
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", message)
     }
-}
-
-/// An error with its causes, outermost first.
-pub(crate) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(inner) = source {
-        text.push_str(": ");
-        text.push_str(&inner.to_string());
-        source = inner.source();
-    }
-    text
 }
 
 impl IntoResponse for HttpError {

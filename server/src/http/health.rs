@@ -6,10 +6,9 @@ use axum::{
     http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
-use jiff::Timestamp as Instant;
 use serde::Serialize;
 
-use super::{Shared, error::HttpError, guard::Admin};
+use super::{Shared, error::HttpError, guard::Admin, rfc3339};
 
 /// The process answers.
 pub(super) async fn healthy() -> &'static str {
@@ -62,10 +61,6 @@ pub(super) async fn info(State(app): State<Shared>) -> Response {
         uptime: model::duration::Pretty(whole).to_string(),
     })
     .into_response()
-}
-
-fn rfc3339(ms: i64) -> String {
-    Instant::from_millisecond(ms).map(|time| time.to_string()).unwrap_or_default()
 }
 
 /// The server's own metrics.

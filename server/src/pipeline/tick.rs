@@ -8,7 +8,6 @@ use rules::{AppendError, Row, Sink};
 use tsdb::{Batch, Committed, SeriesRef, Tsdb};
 
 use super::{Pipeline, SeriesTable, latest};
-use crate::http::error::chain;
 
 /// How far back the value of a counter is looked for when its series is new to this process.
 const SEED_MS: i64 = 86_400_000;
@@ -134,7 +133,7 @@ impl Pipeline {
         let mut seed = |labels: &Labels| {
             latest(store, labels, at - SEED_MS, at).unwrap_or_else(|error| {
                 // The counter then starts over, which `rate` takes as a reset.
-                tracing::error!(%labels, error = %chain(&error), "cannot read a counter's last value");
+                tracing::error!(%labels, error = %model::text::causes(&error), "cannot read a counter's last value");
                 None
             })
         };

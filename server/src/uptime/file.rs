@@ -21,15 +21,16 @@ use hyper::{
 };
 use model::labels::is_label_name;
 use url::Url;
+use yaml::{Node, Place};
 
 use super::monitor::{AlertTexts, Header, Heartbeat, Hidden, HttpTarget, Kind, Monitor, TcpTarget};
 
-mod tree;
+mod fields;
 
 #[cfg(test)]
 mod tests;
 
-use tree::{Fields, Place, Tree};
+use fields::{Fields, fields, items};
 
 const DEFAULT_INTERVAL: Duration = Duration::from_secs(30);
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -117,26 +118,26 @@ impl Reader {
     fn read(&mut self, path: &Path, text: &str) {
         path.clone_into(&mut self.path);
         let before = self.errors.len();
-        match tree::parse(text) {
+        match yaml::parse(text) {
             Ok(root) => self.read_root(root),
-            Err((at, message)) => self.error(at, message),
+            Err(error) => self.error(error.place, format!("not valid YAML: {}", error.message)),
         }
         self.errors[before..].sort_by_key(|error| (error.line, error.column));
     }
 
-    fn read_root(&mut self, root: Tree) {
+    fn read_root(&mut self, root: Node) {
         if root.is_null() {
             return;
         }
-        let mut fields = match root.into_fields("a monitor file") {
+        let mut entries = match fields(root, "a monitor file") {
             Ok(fields) => fields,
             Err((at, message)) => return self.error(at, message),
         };
-        let list = fields.take("monitors").map(Tree::into_list).transpose();
+        let list = entries.take("monitors").map(items).transpose();
         match list {
             Ok(list) => {
                 for item in list.unwrap_or_default() {
-                    match item.into_fields("a monitor") {
+                    match fields(item, "a monitor") {
                         Ok(fields) => self.read_monitor(fields),
                         Err((at, message)) => self.error(at, message),
                     }
@@ -144,7 +145,7 @@ impl Reader {
             }
             Err((at, message)) => self.error(at, message),
         }
-        self.finish_fields(fields);
+        self.finish_fields(entries);
     }
 
     fn finish_fields(&mut self, fields: Fields) {

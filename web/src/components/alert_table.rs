@@ -42,6 +42,23 @@ pub(crate) fn AlertTable(
     }
 }
 
+/// The alerts of the page's subject; nothing while there are none.
+#[component]
+pub(crate) fn AlertsCard(
+    alerts: Signal<Arc<Vec<AlertSummary>>>,
+    /// What the table lists, for screen readers.
+    caption: &'static str,
+) -> impl IntoView {
+    view! {
+        <Show when=move || alerts.with(|alerts| !alerts.is_empty())>
+            <section class="card is-list">
+                <header class="card-head"><h2>"Alerts"</h2></header>
+                <AlertTable alerts caption/>
+            </section>
+        </Show>
+    }
+}
+
 fn row(alert: &AlertSummary) -> impl IntoView + use<> {
     let range = use_range();
     let path = url::alert(&alert.id);

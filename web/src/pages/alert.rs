@@ -5,7 +5,6 @@ mod timeline;
 use api_types::{AlertDetail, AlertState, AlertSummary, Panel, Runbook};
 use chart::{Band, Unit};
 use leptos::prelude::*;
-use leptos_router::hooks::use_params_map;
 
 use crate::charts::PanelCard;
 use crate::charts::data::unit;
@@ -28,8 +27,7 @@ const MARGIN_MS: i64 = 30 * 60 * 1_000;
 /// Left: verdict, chart, timeline, labels. Right: the runbook.
 #[component]
 pub(crate) fn AlertPage() -> impl IntoView {
-    let params = use_params_map();
-    let id = Memo::new(move |_| params.with(|params| params.get("id").unwrap_or_default()));
+    let id = url::use_param("id");
     let page =
         use_fetch::<AlertDetail>(move || format!("/api/app/alerts/{}", url::encode(&id.get())));
     let summary = page.part(|page| Some(page.summary.clone()));

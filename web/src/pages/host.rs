@@ -2,10 +2,9 @@
 
 use api_types::{Cell, Fact, HostPage as Document, Resource};
 use leptos::prelude::*;
-use leptos_router::hooks::use_params_map;
 
 use crate::charts::PanelGrid;
-use crate::components::alert_table::AlertTable;
+use crate::components::alert_table::AlertsCard;
 use crate::components::host_table::meter;
 use crate::components::loaded::Loaded;
 use crate::components::mark;
@@ -20,8 +19,7 @@ use crate::views::CollectViews;
 /// Facts, the USE table and charts.
 #[component]
 pub(crate) fn HostPage() -> impl IntoView {
-    let params = use_params_map();
-    let name = Memo::new(move |_| params.with(|params| params.get("name").unwrap_or_default()));
+    let name = url::use_param("name");
     let page =
         use_fetch::<Document>(move || format!("/api/app/hosts/{}", url::encode(&name.get())));
     let verdict = page.part(|page| Some((page.row.health, page.verdict.clone())));
@@ -39,12 +37,7 @@ pub(crate) fn HostPage() -> impl IntoView {
             <div class="stack">
                 {move || verdict.get().map(|(_, text)| lead(text))}
                 {move || fact_bar(facts.get(), seen.get())}
-                <Show when=move || alerts.with(|alerts| !alerts.is_empty())>
-                    <section class="card is-list">
-                        <header class="card-head"><h2>"Alerts"</h2></header>
-                        <AlertTable alerts caption="Alerts of this host"/>
-                    </section>
-                </Show>
+                <AlertsCard alerts caption="Alerts of this host"/>
                 <section class="card is-list">
                     <header class="card-head"><h2>"Resources"</h2></header>
                     <div class="table-scroll" tabindex="0" role="region" aria-label="Resources">

@@ -2,7 +2,6 @@
 
 use api_types::{MonitorPage as Document, MonitorRow, Outage, Uptime};
 use leptos::prelude::*;
-use leptos_router::hooks::use_params_map;
 
 use crate::charts::PanelGrid;
 use crate::components::empty::Empty;
@@ -21,8 +20,7 @@ use crate::views::CollectViews;
 /// State, percentages, 90 days, latency by phase, outages.
 #[component]
 pub(crate) fn MonitorPage() -> impl IntoView {
-    let params = use_params_map();
-    let name = Memo::new(move |_| params.with(|params| params.get("name").unwrap_or_default()));
+    let name = url::use_param("name");
     let page =
         use_fetch::<Document>(move || format!("/api/app/monitors/{}", url::encode(&name.get())));
     let row = page.part(|page| Some(page.row.clone()));

@@ -2,7 +2,6 @@
 
 use api_types::Runbook;
 use leptos::prelude::*;
-use leptos_router::hooks::use_params_map;
 
 use crate::components::alert_table::AlertTable;
 use crate::components::blocks::Blocks;
@@ -14,8 +13,7 @@ use crate::url;
 /// The alerts that need it now, then its content.
 #[component]
 pub(crate) fn RunbookPage() -> impl IntoView {
-    let params = use_params_map();
-    let name = Memo::new(move |_| params.with(|params| params.get("name").unwrap_or_default()));
+    let name = url::use_param("name");
     let page =
         use_fetch::<Runbook>(move || format!("/api/app/runbooks/{}", url::encode(&name.get())));
     let title = page.part(|page| page.row.title.clone());

@@ -3,10 +3,9 @@
 use api_types::{RunbookRow, ServicePage as Document};
 use chart::Unit;
 use leptos::prelude::*;
-use leptos_router::hooks::use_params_map;
 
 use crate::charts::PanelGrid;
-use crate::components::alert_table::AlertTable;
+use crate::components::alert_table::AlertsCard;
 use crate::components::link::RangeLink;
 use crate::components::loaded::Loaded;
 use crate::components::mark;
@@ -21,8 +20,7 @@ use crate::views::CollectViews;
 /// Verdict, RED charts, and everything else that belongs to the service.
 #[component]
 pub(crate) fn ServicePage() -> impl IntoView {
-    let params = use_params_map();
-    let name = Memo::new(move |_| params.with(|params| params.get("name").unwrap_or_default()));
+    let name = url::use_param("name");
     let page =
         use_fetch::<Document>(move || format!("/api/app/services/{}", url::encode(&name.get())));
     let row = page.part(|page| Some(page.row.clone()));
@@ -60,12 +58,7 @@ pub(crate) fn ServicePage() -> impl IntoView {
                 {stats}
                 <h2 class="sr">"Rate, errors, duration"</h2>
                 {move || view! { <PanelGrid panels=red.get()/> }}
-                <Show when=move || alerts.with(|alerts| !alerts.is_empty())>
-                    <section class="card is-list">
-                        <header class="card-head"><h2>"Alerts"</h2></header>
-                        <AlertTable alerts caption="Alerts of this service"/>
-                    </section>
-                </Show>
+                <AlertsCard alerts caption="Alerts of this service"/>
                 <Show when=move || monitors.with(|monitors| !monitors.is_empty())>
                     <section class="card is-list">
                         <header class="card-head"><h2>"Monitors"</h2></header>

@@ -6,19 +6,20 @@
 use crate::workspace::Package;
 
 /// What each of our packages may import of ours.
-const ALLOWED: [(&str, &[&str]); 12] = [
+const ALLOWED: [(&str, &[&str]); 13] = [
     ("model", &[]),
     ("api-types", &[]),
+    ("yaml", &[]),
     ("chart", &[]),
     ("ingest", &["model"]),
     ("tsdb", &["model"]),
     ("promql", &["model"]),
-    ("rules", &["model", "promql"]),
-    ("notify", &["model"]),
+    ("rules", &["model", "promql", "yaml"]),
+    ("notify", &["model", "yaml"]),
     ("db", &["model"]),
     (
         "bellwether",
-        &["model", "api-types", "chart", "ingest", "tsdb", "promql", "rules", "notify", "db"],
+        &["model", "api-types", "chart", "ingest", "tsdb", "promql", "rules", "notify", "db", "yaml"],
     ),
     ("web", &["api-types", "chart"]),
     ("xtask", &[]),

@@ -20,6 +20,7 @@ pub mod matcher;
 pub mod metadata;
 pub mod number;
 pub mod storage;
+pub mod text;
 pub mod time;
 pub mod value;
 

@@ -2,12 +2,12 @@
 
 mod integrations;
 mod parse;
+mod reader;
 mod receiver;
 mod routes;
 mod section;
 #[cfg(test)]
 mod tests;
-mod yaml;
 
 use std::{
     collections::BTreeMap,
@@ -124,7 +124,7 @@ impl Config {
     /// # Errors
     /// Every problem found, with its line and column.
     pub fn parse_with(text: &str, path: &Path, smtp: &SmtpDefaults) -> Result<Self, ConfigErrors> {
-        let reader = yaml::Reader::new(path);
+        let reader = reader::Reader::new(path);
         let config = parse::config(&reader, text, smtp);
         reader.finish(config)
     }

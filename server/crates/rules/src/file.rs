@@ -22,7 +22,6 @@
 //! Source: Prometheus's documentation of recording and alerting rules, and `model/rulefmt`.
 
 mod read;
-mod yaml;
 
 use std::fmt;
 
@@ -62,7 +61,7 @@ pub fn parse(file: &str, text: &str) -> Result<Vec<GroupSpec>, Vec<FileError>> {
         Err(error) => {
             errors.push(FileError {
                 file: file.to_owned(),
-                position: error.position,
+                position: error.place.into(),
                 message: error.message,
                 remedy: "correct the YAML".to_owned(),
             });

@@ -18,6 +18,12 @@ pub struct Position {
     pub column: usize,
 }
 
+impl From<yaml::Place> for Position {
+    fn from(place: yaml::Place) -> Self {
+        Self { line: place.line as usize, column: place.column as usize }
+    }
+}
+
 /// A parsed expression with its text.
 #[derive(Debug, Clone)]
 pub struct Expression {

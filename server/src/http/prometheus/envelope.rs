@@ -8,7 +8,7 @@ use axum::{
 use promql::{ErrorKind, EvalError};
 use serde::Serialize;
 
-use crate::{http::error::chain, query::QueryError};
+use crate::query::QueryError;
 
 /// A successful answer.
 #[derive(Debug, Serialize)]
@@ -61,7 +61,7 @@ impl Failure {
 impl From<EvalError> for Failure {
     fn from(error: EvalError) -> Self {
         if error.kind() == ErrorKind::Internal {
-            tracing::error!(error = %chain(&error), "a query failed");
+            tracing::error!(error = %model::text::causes(&error), "a query failed");
         }
         Self { kind: error.kind(), message: error.to_string() }
     }

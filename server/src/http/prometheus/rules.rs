@@ -6,8 +6,7 @@ use axum::{
     extract::State,
     response::{IntoResponse, Response},
 };
-use jiff::Timestamp as Instant;
-use model::{Timestamp, number::Shortest};
+use model::number::Shortest;
 use rules::{AlertingRule, Instance, RecordingRule, Rule, State as AlertState};
 use serde::Serialize;
 
@@ -19,6 +18,7 @@ use super::{
 use crate::{
     alerting::{View, view::RuleView},
     http::Shared,
+    http::rfc3339,
 };
 
 #[derive(Debug, Serialize)]
@@ -207,10 +207,6 @@ fn exponential(value: f64) -> String {
         }
         None => Shortest::Plain(value).to_string(),
     }
-}
-
-fn rfc3339(ms: Timestamp) -> String {
-    Instant::from_millisecond(ms).map(|time| time.to_string()).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -2,12 +2,11 @@
 
 use std::path::PathBuf;
 
+use yaml::Node;
+
 use super::{
     Authorization, EmailConfig, HttpConfig, Integration, ReceiverConfig, TlsConfig, WebhookConfig,
-    parse::Global,
-    receiver::DEFAULT_WEBHOOK_TIMEOUT,
-    section::Section,
-    yaml::{Node, Reader},
+    parse::Global, reader::Reader, receiver::DEFAULT_WEBHOOK_TIMEOUT, section::Section,
 };
 use crate::secret::{Secret, SecretUrl};
 
@@ -58,7 +57,7 @@ fn email(section: Section<'_>, global: &Global) -> EmailConfig {
     {
         let example =
             "expected ann@example.org or Ann <ann@example.org>, with commas between several";
-        reader.problem(node.at, format!("bad address in `to` ({error}), {example}"));
+        reader.problem(node.place, format!("bad address in `to` ({error}), {example}"));
     }
     let from = section.text("from").map(str::to_owned).or_else(|| smtp.from.clone());
     match (&from, section.get("from")) {
@@ -124,7 +123,7 @@ pub(super) fn smarthost(reader: &Reader, node: &Node, text: &str) -> Option<(Str
         Some(port) if !host.is_empty() => Some((host.trim_matches(['[', ']']).to_owned(), port)),
         _ => {
             reader.problem(
-                node.at,
+                node.place,
                 format!("`{text}` is not host:port, such as mail.example.org:587"),
             );
             None
@@ -135,7 +134,7 @@ pub(super) fn smarthost(reader: &Reader, node: &Node, text: &str) -> Option<(Str
 pub(super) fn check_mailbox(reader: &Reader, node: &Node, key: &str, text: &str) {
     if let Err(error) = text.parse::<lettre::message::Mailbox>() {
         let example = "expected ann@example.org or Ann <ann@example.org>";
-        reader.problem(node.at, format!("bad address in `{key}` ({error}), {example}"));
+        reader.problem(node.place, format!("bad address in `{key}` ({error}), {example}"));
     }
 }
 
@@ -151,7 +150,7 @@ fn webhook(section: Section<'_>, global: &Global) -> Option<WebhookConfig> {
         (None, Some(_)) => None,
         (Some(text), node) => SecretUrl::parse(text.expose().trim())
             .map_err(|reason| {
-                let at = node.map_or(section.at, |node| node.at);
+                let at = node.map_or(section.at, |node| node.place);
                 reader.problem(at, format!("bad webhook address: {reason}"));
             })
             .ok(),

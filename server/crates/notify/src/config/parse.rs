@@ -3,12 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::tz::TimeZone;
+use yaml::{Kind, Node, Place};
 
 use super::{
     Config, DEFAULT_RESOLVE_TIMEOUT, HttpConfig, ReceiverConfig, SmtpDefaults, integrations,
-    routes,
-    section::Section,
-    yaml::{At, Node, Reader, Yaml},
+    reader::Reader, routes, section::Section,
 };
 use crate::{
     inhibit::InhibitRule,
@@ -126,7 +125,7 @@ fn receivers(reader: &Reader, section: &Section<'_>, global: &Global) -> Vec<Rec
             continue;
         };
         if receivers.iter().any(|known| known.name == receiver.name) {
-            reader.problem(node.at, format!("receiver `{}` is defined twice", receiver.name));
+            reader.problem(node.place, format!("receiver `{}` is defined twice", receiver.name));
         }
         receivers.push(receiver);
     }
@@ -178,7 +177,7 @@ fn time_intervals(reader: &Reader, section: &Section<'_>) -> BTreeMap<String, Ve
         entry.finish();
         let Some(name) = name else { continue };
         if !seen.insert(name) {
-            reader.problem(node.at, format!("time interval `{name}` is defined twice"));
+            reader.problem(node.place, format!("time interval `{name}` is defined twice"));
         }
         named.insert(name.to_owned(), intervals);
     }
@@ -200,7 +199,7 @@ fn interval(reader: &Reader, node: &Node) -> Option<TimeInterval> {
         match zone {
             Ok(zone) => interval.location = zone,
             Err(_) => reader.problem(
-                node.at,
+                node.place,
                 format!("unknown time zone `{name}`, expected a name such as Europe/Berlin"),
             ),
         }
@@ -212,43 +211,43 @@ fn interval(reader: &Reader, node: &Node) -> Option<TimeInterval> {
 fn ranges<T>(reader: &Reader, nodes: &[Node], read: impl Fn(&str) -> Result<T, String>) -> Vec<T> {
     nodes
         .iter()
-        .filter_map(|node| checked(reader, node.at, read(reader.text(node, "a range")?)))
+        .filter_map(|node| checked(reader, node.place, read(reader.text(node, "a range")?)))
         .collect()
 }
 
 fn day_time(reader: &Reader, node: &Node) -> Option<(u16, u16)> {
     let section = reader.section(node, "a time range")?;
     let end = |key: &str| {
-        let at = section.get(key).map_or(section.at, |node| node.at);
+        let at = section.get(key).map_or(section.at, |node| node.place);
         checked(reader, at, mute::parse_time_of_day(section.required_text(key)?))
     };
     let (start, finish) = (end("start_time"), end("end_time"));
     section.finish();
     let (start, finish) = (start?, finish?);
     if start >= finish {
-        reader.problem(node.at, "the time range ends before it begins");
+        reader.problem(node.place, "the time range ends before it begins");
     }
     Some((start, finish))
 }
 
-fn checked<T>(reader: &Reader, at: At, result: Result<T, String>) -> Option<T> {
+fn checked<T>(reader: &Reader, at: Place, result: Result<T, String>) -> Option<T> {
     result.map_err(|message| reader.problem(at, message)).ok()
 }
 
 /// Label values of legacy matchers: a map of names to texts.
-pub(super) fn text_map<'a>(section: &Section<'a>, key: &str) -> Vec<(&'a str, &'a str, At)> {
+pub(super) fn text_map<'a>(section: &Section<'a>, key: &str) -> Vec<(&'a str, &'a str, Place)> {
     let reader = section.reader;
     let Some(node) = section.get(key) else {
         return Vec::new();
     };
-    if !matches!(node.value, Yaml::Map(_)) {
-        reader.problem(node.at, format!("`{key}` must be a map of labels to values"));
+    if !matches!(node.kind, Kind::Map(_)) {
+        reader.problem(node.place, format!("`{key}` must be a map of labels to values"));
         return Vec::new();
     }
     let Some(map) = reader.section(node, "matchers") else {
         return Vec::new();
     };
     map.entries()
-        .filter_map(|(name, node)| Some((name, reader.text(node, name)?, node.at)))
+        .filter_map(|(name, node)| Some((name, reader.text(node, name)?, node.place)))
         .collect()
 }

@@ -3,12 +3,13 @@
 use std::collections::BTreeSet;
 
 use model::{MatchOp, Matcher};
+use yaml::Node;
 
 use super::{
     RouteConfig,
     parse::{text_map, texts},
+    reader::Reader,
     section::Section,
-    yaml::{Node, Reader},
 };
 use crate::matchers as notation;
 
@@ -33,23 +34,23 @@ pub(super) struct MatcherKeys {
 pub(super) fn root(reader: &Reader, node: &Node, names: &Names<'_>) -> Option<RouteConfig> {
     let root = route(reader, node, names, 0)?;
     if root.receiver.is_none() {
-        reader.problem(node.at, "the first route needs a `receiver`");
+        reader.problem(node.place, "the first route needs a `receiver`");
     }
     if !root.matchers.is_empty() {
-        reader.problem(node.at, "the first route takes every alert and cannot have matchers");
+        reader.problem(node.place, "the first route takes every alert and cannot have matchers");
     }
     if !root.mute_time_intervals.is_empty() || !root.active_time_intervals.is_empty() {
-        reader.problem(node.at, "the first route cannot have time intervals; use a child route");
+        reader.problem(node.place, "the first route cannot have time intervals; use a child route");
     }
     if root.continues {
-        reader.problem(node.at, "the first route cannot have `continue`");
+        reader.problem(node.place, "the first route cannot have `continue`");
     }
     Some(root)
 }
 
 fn route(reader: &Reader, node: &Node, names: &Names<'_>, depth: usize) -> Option<RouteConfig> {
     if depth > MAX_DEPTH {
-        reader.problem(node.at, format!("routes are nested more than {MAX_DEPTH} deep"));
+        reader.problem(node.place, format!("routes are nested more than {MAX_DEPTH} deep"));
         return None;
     }
     let section = reader.section(node, "a route")?;
@@ -57,7 +58,7 @@ fn route(reader: &Reader, node: &Node, names: &Names<'_>, depth: usize) -> Optio
     if let (Some(node), Some(name)) = (section.get("receiver"), &receiver)
         && !names.receivers.contains(name.as_str())
     {
-        reader.problem(node.at, format!("receiver `{name}` is not defined"));
+        reader.problem(node.place, format!("receiver `{name}` is not defined"));
     }
     let keys = MatcherKeys { list: "matchers", equal: "match", regex: "match_re" };
     let route = RouteConfig {
@@ -86,10 +87,10 @@ fn group_by(section: &Section<'_>) -> Option<Vec<String>> {
     let labels = texts(reader, reader.list(node, "group_by"), "a label in `group_by`");
     let unique: BTreeSet<&String> = labels.iter().collect();
     if unique.len() < labels.len() {
-        reader.problem(node.at, "a label is twice in `group_by`");
+        reader.problem(node.place, "a label is twice in `group_by`");
     }
     if labels.len() > 1 && labels.iter().any(|label| label == "...") {
-        reader.problem(node.at, "`...` in `group_by` means all labels and stands alone");
+        reader.problem(node.place, "`...` in `group_by` means all labels and stands alone");
     }
     Some(labels)
 }
@@ -99,7 +100,7 @@ fn intervals(section: &Section<'_>, key: &str, names: &Names<'_>) -> Vec<String>
         if let Some(name) = section.reader.text(node, key)
             && !names.intervals.contains(name)
         {
-            section.reader.problem(node.at, format!("time interval `{name}` is not defined"));
+            section.reader.problem(node.place, format!("time interval `{name}` is not defined"));
         }
     }
     texts(section.reader, section.list(key), key)
@@ -115,7 +116,7 @@ pub(super) fn matchers(section: &Section<'_>, keys: MatcherKeys) -> Vec<Matcher>
         };
         match notation::parse(text) {
             Ok(matchers) => found.extend(matchers),
-            Err(error) => reader.problem(node.at, error.to_string()),
+            Err(error) => reader.problem(node.place, error.to_string()),
         }
     }
     for (key, op) in [(keys.equal, MatchOp::Equal), (keys.regex, MatchOp::Regex)] {

@@ -2,47 +2,47 @@
 
 use std::{cell::Cell, time::Duration};
 
-use serde_saphyr::Spanned;
+use yaml::{Kind, Node, Place};
 
-use super::yaml::{At, Node, Reader, Yaml};
+use super::reader::Reader;
 use crate::secret::Secret;
 
 /// A map being read. Every key asked for is known; [`Section::finish`] reports the others.
 #[derive(Debug)]
 pub(crate) struct Section<'a> {
     pub(crate) reader: &'a Reader,
-    pub(crate) at: At,
+    pub(crate) at: Place,
     what: &'static str,
-    entries: &'a [(Spanned<String>, Node)],
+    entries: &'a [(Node, Node)],
     used: Vec<Cell<bool>>,
 }
 
 impl Reader {
     /// The entries of a map; an empty value is an empty map.
     pub(super) fn section<'a>(&'a self, node: &'a Node, what: &'static str) -> Option<Section<'a>> {
-        let entries: &[(Spanned<String>, Node)] = match &node.value {
-            Yaml::Map(entries) => entries,
-            Yaml::Null => &[],
+        let entries: &[(Node, Node)] = match &node.kind {
+            Kind::Map(entries) => entries,
+            Kind::Null => &[],
             _ => {
-                self.problem(node.at, format!("{what} must be a map"));
+                self.problem(node.place, format!("{what} must be a map"));
                 return None;
             }
         };
         let used = entries.iter().map(|_| Cell::new(false)).collect();
-        Some(Section { reader: self, at: node.at, what, entries, used })
+        Some(Section { reader: self, at: node.place, what, entries, used })
     }
 }
 
 impl<'a> Section<'a> {
     pub(crate) fn get(&self, key: &str) -> Option<&'a Node> {
-        let position = self.entries.iter().position(|(name, _)| name.value == key)?;
+        let position = self.entries.iter().position(|(name, _)| name.text() == Some(key))?;
         self.used[position].set(true);
         Some(&self.entries[position].1)
     }
 
     pub(crate) fn entries(&self) -> impl Iterator<Item = (&'a str, &'a Node)> {
         self.used.iter().for_each(|used| used.set(true));
-        self.entries.iter().map(|(name, node)| (name.value.as_str(), node))
+        self.entries.iter().map(|(name, node)| (name.text().unwrap_or_default(), node))
     }
 
     pub(crate) fn text(&self, key: &str) -> Option<&'a str> {
@@ -59,7 +59,8 @@ impl<'a> Section<'a> {
             "true" => Some(true),
             "false" => Some(false),
             other => {
-                self.reader.problem(node.at, format!("{key} is `{other}`, expected true or false"));
+                self.reader
+                    .problem(node.place, format!("{key} is `{other}`, expected true or false"));
                 None
             }
         }
@@ -70,7 +71,8 @@ impl<'a> Section<'a> {
         let text = self.reader.text(node, key)?;
         text.parse()
             .map_err(|_| {
-                self.reader.problem(node.at, format!("{key} is `{text}`, expected a whole number"));
+                self.reader
+                    .problem(node.place, format!("{key} is `{text}`, expected a whole number"));
             })
             .ok()
     }
@@ -81,7 +83,7 @@ impl<'a> Section<'a> {
         match model::duration::parse(text) {
             Ok(length) => Some(length),
             Err(error) => {
-                self.reader.problem(node.at, format!("{key}: {error}"));
+                self.reader.problem(node.place, format!("{key}: {error}"));
                 None
             }
         }
@@ -91,7 +93,7 @@ impl<'a> Section<'a> {
     pub(crate) fn positive_duration(&self, key: &str) -> Option<Duration> {
         let length = self.duration(key)?;
         if length.is_zero() {
-            let at = self.get(key).map_or(self.at, |node| node.at);
+            let at = self.get(key).map_or(self.at, |node| node.place);
             self.reader.problem(at, format!("{key} must be more than zero"));
             return None;
         }
@@ -105,7 +107,7 @@ impl<'a> Section<'a> {
         match (inline, file) {
             (Some(_), Some(file)) => {
                 self.reader
-                    .problem(file.at, format!("{key} and {file_key} are both set; keep one"));
+                    .problem(file.place, format!("{key} and {file_key} are both set; keep one"));
                 None
             }
             (Some(node), None) => self.reader.text(node, key).map(Secret::new),
@@ -122,7 +124,7 @@ impl<'a> Section<'a> {
         }
         self.text(key).filter(|text| {
             if text.is_empty() {
-                let at = self.get(key).map_or(self.at, |node| node.at);
+                let at = self.get(key).map_or(self.at, |node| node.place);
                 self.reader.problem(at, format!("`{key}` is empty"));
             }
             !text.is_empty()
@@ -132,10 +134,13 @@ impl<'a> Section<'a> {
     /// Reports keys of Alertmanager that do not work here yet.
     pub(crate) fn not_supported(&self, keys: &[&str]) {
         for (position, (name, _)) in self.entries.iter().enumerate() {
-            if keys.contains(&name.value.as_str()) {
+            if keys.contains(&name.text().unwrap_or_default()) {
                 self.used[position].set(true);
-                let message = format!("`{}` is not supported yet; remove it", name.value);
-                self.reader.problem(name.referenced.into(), message);
+                let message = format!(
+                    "`{}` is not supported yet; remove it",
+                    name.text().unwrap_or_default()
+                );
+                self.reader.problem(name.place, message);
             }
         }
     }
@@ -144,8 +149,9 @@ impl<'a> Section<'a> {
     pub(crate) fn finish(self) {
         for ((name, _), used) in self.entries.iter().zip(&self.used) {
             if !used.get() {
-                let message = format!("unknown key `{}` in {}", name.value, self.what);
-                self.reader.problem(name.referenced.into(), message);
+                let message =
+                    format!("unknown key `{}` in {}", name.text().unwrap_or_default(), self.what);
+                self.reader.problem(name.place, message);
             }
         }
     }

@@ -154,7 +154,7 @@ fn tls_parameters(config: &EmailConfig) -> Result<TlsParameters, String> {
 /// 5xx is final; so is what a server cannot do at all, such as STARTTLS where it is required. 4xx and
 /// anything on the way there can pass.
 fn judge(error: &smtp::Error) -> Delivery {
-    let reason = format!("mail server: {}", super::causes(error));
+    let reason = format!("mail server: {}", model::text::causes(error));
     if error.is_permanent() || error.is_client() {
         Delivery::Rejected { reason }
     } else {

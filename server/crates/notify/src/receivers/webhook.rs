@@ -6,7 +6,8 @@ mod tests;
 
 use std::{error::Error as _, time::Duration};
 
-use model::Timestamp;
+use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
+use model::{Timestamp, text::hex};
 use reqwest::{
     Client, StatusCode,
     header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER},
@@ -16,7 +17,7 @@ use ring::hmac;
 
 pub use payload::{Message, MessageAlert};
 
-use super::{BoxFuture, Delivery, Receiver, hex};
+use super::{BoxFuture, Delivery, Receiver};
 use crate::{
     config::{Authorization, HttpConfig, TlsConfig, WebhookConfig},
     net,
@@ -149,7 +150,7 @@ fn authorization(authorization: &Authorization) -> Result<HeaderValue, String> {
     let text = match authorization {
         Authorization::Basic(user, password) => {
             let credentials = format!("{user}:{}", password.expose());
-            format!("Basic {}", payload::base64(credentials.as_bytes()))
+            format!("Basic {}", BASE64.encode(credentials))
         }
         Authorization::Scheme(scheme, credentials) => format!("{scheme} {}", credentials.expose()),
     };

@@ -3,11 +3,9 @@
 use std::{collections::HashSet, time::Duration};
 
 use model::labels::METRIC_NAME;
+use yaml::{Kind, Node};
 
-use super::{
-    FileError,
-    yaml::{Kind, Node},
-};
+use super::FileError;
 use crate::{
     rule::{AlertingRule, Expression, ExpressionError, GroupSpec, Position, RecordingRule, Rule},
     template::Template,
@@ -30,7 +28,7 @@ type Labeled<'n> = (&'n Node, String, &'n Node, String);
 
 impl Reader<'_> {
     pub(super) fn file(&mut self, root: &Node) -> Vec<GroupSpec> {
-        if matches!(root.kind, Kind::Null) {
+        if root.is_null() {
             return Vec::new();
         }
         let Some(fields) = self.fields(root, "a rule file", &FILE_KEYS) else {
@@ -86,7 +84,7 @@ impl Reader<'_> {
             limit,
             query_offset,
             rules,
-            position: node.position,
+            position: node.place.into(),
         })
     }
 
@@ -97,7 +95,7 @@ impl Reader<'_> {
         let expr = self.expression(&fields);
         let hold = self.duration(&fields, "for");
         let keep_firing = self.duration(&fields, "keep_firing_for");
-        let position = node.position;
+        let position = node.place.into();
         match (fields.get("alert"), fields.get("record")) {
             (Some(_), None) => {
                 let name = self.required_text(&fields, "alert", "name the alert");
@@ -117,7 +115,7 @@ impl Reader<'_> {
                 for key in ["for", "keep_firing_for", "annotations"] {
                     if let Some(node) = fields.key(key) {
                         self.error(
-                            node.position,
+                            node.place,
                             format!("a recording rule has no `{key}`"),
                             "remove it, or make it an alerting rule with `alert`",
                         );
@@ -144,7 +142,7 @@ impl Reader<'_> {
 
     fn check_metric(&mut self, metric: &str, node: Option<&Node>) {
         if metric.contains(['{', '}']) {
-            let position = node.map(|node| node.position).unwrap_or_default();
+            let position = node.map(|node| node.place).unwrap_or_default();
             self.error(
                 position,
                 format!("`{metric}` is not a metric's name"),
@@ -162,7 +160,7 @@ impl Reader<'_> {
         match Expression::parse(&text) {
             Ok(expression) => Some(expression),
             Err(ExpressionError::Parse(error)) => {
-                let position = node.position_of(self.source, error.span.start);
+                let position = node.place_within(self.source, error.span.start);
                 let message = format!(
                     "bad expression, {}:{} in it: {}",
                     error.line, error.column, error.message
@@ -173,7 +171,7 @@ impl Reader<'_> {
             }
             Err(error @ ExpressionError::Type(_)) => {
                 self.error(
-                    node.position,
+                    node.place,
                     error.to_string(),
                     "use a function such as `rate` or `max_over_time` over a range",
                 );
@@ -188,7 +186,7 @@ impl Reader<'_> {
             match Template::parse(text) {
                 Ok(template) => templates.push((name.clone(), template)),
                 Err(error) => {
-                    let position = node.position_of(self.source, error.offset);
+                    let position = node.place_within(self.source, error.offset);
                     let message = format!("bad template in `{name}`: {error}");
                     let remedy = match &error.hint {
                         Some(hint) => format!("did you mean `{hint}`?"),
@@ -205,25 +203,24 @@ impl Reader<'_> {
     fn pairs<'n>(&mut self, node: Option<&'n Node>, what: &str) -> Vec<Labeled<'n>> {
         let Some(node) = node else { return Vec::new() };
         let Kind::Map(entries) = &node.kind else {
-            if !matches!(node.kind, Kind::Null) {
+            if !node.is_null() {
                 let message = format!("`{what}` must be a map of names to texts");
-                self.error(node.position, message, "write one `name: text` per line");
+                self.error(node.place, message, "write one `name: text` per line");
             }
             return Vec::new();
         };
         let mut pairs = Vec::with_capacity(entries.len());
         for (key, value) in entries {
-            let name = key.text(self.source).unwrap_or_default();
+            let name = key.text().unwrap_or_default();
             if name.is_empty() || name == METRIC_NAME {
                 let message = format!("`{name}` is not a valid name in `{what}`");
-                self.error(key.position, message, "use letters, digits and underscores");
+                self.error(key.place, message, "use letters, digits and underscores");
                 continue;
             }
-            let text =
-                if matches!(value.kind, Kind::Null) { Some("") } else { value.text(self.source) };
+            let text = if value.is_null() { Some("") } else { value.text() };
             let Some(text) = text else {
                 let message = format!("`{name}` in `{what}` must be a text");
-                self.error(value.position, message, "put the text into quotes");
+                self.error(value.place, message, "put the text into quotes");
                 continue;
             };
             pairs.push((key, name.to_owned(), value, text.to_owned()));
@@ -236,18 +233,18 @@ impl Reader<'_> {
             self.error(fields.position, format!("`{key}` is missing"), remedy);
             return String::new();
         };
-        match node.text(self.source) {
+        match node.text() {
             Some(text) if !text.trim().is_empty() => text.to_owned(),
             Some(_) => {
-                self.error(node.position, format!("`{key}` is empty"), remedy);
+                self.error(node.place, format!("`{key}` is empty"), remedy);
                 String::new()
             }
-            None if matches!(node.kind, Kind::Null) => {
-                self.error(node.position, format!("`{key}` is empty"), remedy);
+            None if node.is_null() => {
+                self.error(node.place, format!("`{key}` is empty"), remedy);
                 String::new()
             }
             None => {
-                self.error(node.position, format!("`{key}` must be a text"), remedy);
+                self.error(node.place, format!("`{key}` must be a text"), remedy);
                 String::new()
             }
         }
@@ -255,19 +252,15 @@ impl Reader<'_> {
 
     fn duration(&mut self, fields: &Fields<'_>, key: &str) -> Option<Duration> {
         let node = fields.get(key)?;
-        if matches!(node.kind, Kind::Null) {
+        if node.is_null() {
             return None;
         }
-        let text = node.text(self.source).unwrap_or_default();
+        let text = node.text().unwrap_or_default();
         match model::duration::parse(text) {
             Ok(duration) => Some(duration),
             Err(error) => {
                 let message = format!("bad duration in `{key}`: {error}");
-                self.error(
-                    node.position,
-                    message,
-                    "write a number and a unit: ms, s, m, h, d, w, y",
-                );
+                self.error(node.place, message, "write a number and a unit: ms, s, m, h, d, w, y");
                 None
             }
         }
@@ -275,13 +268,13 @@ impl Reader<'_> {
 
     fn limit(&mut self, fields: &Fields<'_>) -> Option<usize> {
         let node = fields.get("limit")?;
-        if matches!(node.kind, Kind::Null) {
+        if node.is_null() {
             return None;
         }
-        let text = node.text(self.source).unwrap_or_default();
+        let text = node.text().unwrap_or_default();
         let Ok(limit) = text.parse::<usize>() else {
             let message = format!("`{text}` in `limit` is not a whole number");
-            self.error(node.position, message, "write a number from 0, where 0 is no limit");
+            self.error(node.place, message, "write a number from 0, where 0 is no limit");
             return None;
         };
         Some(limit).filter(|limit| *limit > 0)
@@ -292,7 +285,7 @@ impl Reader<'_> {
             None | Some(Kind::Null) => &[],
             Some(Kind::List(list)) => list,
             Some(_) => {
-                let position = node.map(|node| node.position).unwrap_or_default();
+                let position = node.map(|node| node.place).unwrap_or_default();
                 let message = format!("`{key}` must be a list");
                 self.error(position, message, "begin each entry with `- `");
                 &[]
@@ -304,12 +297,12 @@ impl Reader<'_> {
     fn fields<'n>(&mut self, node: &'n Node, what: &str, known: &[&str]) -> Option<Fields<'n>> {
         let Kind::Map(entries) = &node.kind else {
             let message = format!("{what} must be a map");
-            self.error(node.position, message, &format!("use the keys {}", known.join(", ")));
+            self.error(node.place, message, &format!("use the keys {}", known.join(", ")));
             return None;
         };
-        let mut fields = Fields { position: node.position, entries: Vec::new() };
+        let mut fields = Fields { position: node.place.into(), entries: Vec::new() };
         for (key, value) in entries {
-            let name = key.text(self.source).unwrap_or_default();
+            let name = key.text().unwrap_or_default();
             if known.contains(&name) {
                 fields.entries.push((name.to_owned(), key, value));
                 continue;
@@ -318,13 +311,13 @@ impl Reader<'_> {
                 Some(close) => format!("did you mean `{close}`?"),
                 None => format!("known keys are {}", known.join(", ")),
             };
-            self.error(key.position, format!("unknown key `{name}` in {what}"), &remedy);
+            self.error(key.place, format!("unknown key `{name}` in {what}"), &remedy);
         }
         Some(fields)
     }
 
-    fn error(&mut self, position: Position, message: String, remedy: &str) {
-        let file = self.file.to_owned();
+    fn error(&mut self, at: impl Into<Position>, message: String, remedy: &str) {
+        let (file, position) = (self.file.to_owned(), at.into());
         self.errors.push(FileError { file, position, message, remedy: remedy.to_owned() });
     }
 }

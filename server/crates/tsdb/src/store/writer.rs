@@ -128,7 +128,7 @@ impl Writer {
         while let Some(frame) = self.waiting.front() {
             if let Err(error) = engine.append_frame(frame) {
                 counters.engine_failures.add(1);
-                self.error = crate::store::describe(&error);
+                self.error = model::text::causes(&error);
                 return false;
             }
             counters.frames.add(1);

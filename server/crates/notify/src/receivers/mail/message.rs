@@ -13,7 +13,7 @@ use model::Timestamp;
 use ring::digest;
 
 use super::content::Content;
-use crate::{alert::AlertStatus, notification::Notification, receivers::hex};
+use crate::{alert::AlertStatus, notification::Notification};
 
 /// A picture under the id the HTML knows it by.
 #[derive(Debug, Clone)]
@@ -75,7 +75,7 @@ fn thread_id(notification: &Notification, domain: &str) -> String {
     let opened_at: Timestamp = notification.opened_at;
     let identity = format!("{}\0{}\0{opened_at}", notification.group_key, notification.destination);
     let hash = digest::digest(&digest::SHA256, identity.as_bytes());
-    let short = hex(&hash.as_ref()[..16]);
+    let short = model::text::hex(&hash.as_ref()[..16]);
     format!("<group-{short}@{domain}>")
 }
 

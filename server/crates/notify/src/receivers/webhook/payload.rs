@@ -93,19 +93,3 @@ impl<'a> MessageAlert<'a> {
 fn rfc3339(at: Timestamp) -> String {
     jiff::Timestamp::from_millisecond(at).map_or_else(|_| NO_END.to_owned(), |at| at.to_string())
 }
-
-/// Standard base 64 with padding.
-pub(super) fn base64(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
-    for chunk in bytes.chunks(3) {
-        let byte = |i: usize| u32::from(chunk.get(i).copied().unwrap_or(0));
-        let bits = byte(0) << 16 | byte(1) << 8 | byte(2);
-        for digit in 0..4 {
-            let is_padding = digit > chunk.len();
-            let index = (bits >> (18 - 6 * digit)) & 63;
-            text.push(if is_padding { '=' } else { char::from(DIGITS[index as usize]) });
-        }
-    }
-    text
-}
