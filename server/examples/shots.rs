@@ -115,6 +115,7 @@ async fn pages(chromium: &Chromium, args: &Args) -> Result<Vec<Page>> {
         ("alert", alert, "[data-testid=timeline] li"),
         ("explore", format!("/explore?{query}"), "[data-testid=result-table]"),
         ("uptime", "/uptime".to_owned(), "[data-testid=monitor-row]"),
+        ("events", "/events?range=2d".to_owned(), "[data-testid=event-row]"),
         ("runbook", format!("/runbooks/{runbook}"), ".runbook h2, .runbook h3"),
         ("settings", "/settings".to_owned(), "[data-testid=sources]"),
     ])

@@ -1,14 +1,15 @@
 //! The host collector: this machine's utilization, saturation and errors, sent as StatsD.
 //!
-//! It reads Linux's `/proc` and asks each filesystem for its size, and sends what it found over UDP to
-//! a StatsD listener, this program's own or another's. It is a StatsD client like any other: nothing
-//! reaches the store by another way.
+//! It reads Linux's `/proc`, asks each filesystem for its size and, where it is told to, database
+//! servers for their connections. It sends what it found over UDP to a StatsD listener, this program's
+//! own or another's. It is a StatsD client like any other: nothing reaches the store by another way.
 //!
-//! Deliberately absent: processes by name, containers, and network filesystems (asking one whose
-//! server is gone blocks for ever).
+//! Deliberately absent: arguments of processes (they may hold secrets), containers, and network
+//! filesystems (asking one whose server is gone blocks for ever).
 //!
 //! Invariants: every line has the tag `host`; a source that is missing costs only its own metrics and
-//! is logged once; counters are sent as differences, so the first collection has none.
+//! is logged once; counters are sent as differences, so the first collection has none; names of
+//! processes make a bounded number of series.
 
 use std::{
     io,
@@ -17,6 +18,7 @@ use std::{
     time::Duration,
 };
 
+use db::Watched;
 use tokio::{
     net::UdpSocket,
     task::spawn_blocking,
@@ -26,19 +28,22 @@ use tokio_util::sync::CancellationToken;
 
 mod collector;
 mod cpu;
+mod databases;
 mod disk;
 mod filesystem;
 mod line;
 mod memory;
 mod network;
+mod processes;
 mod source;
 mod system;
 
-use collector::Collector;
+use collector::{Collector, Options};
+use databases::Databases;
 use source::Roots;
 
 /// What the agent does.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) struct Agent {
     /// The StatsD listener.
     pub(crate) target: SocketAddr,
@@ -46,6 +51,10 @@ pub(crate) struct Agent {
     pub(crate) interval: Duration,
     /// The value of the tag `host`; `None` takes the machine's name.
     pub(crate) host: Option<String>,
+    /// How many commands make the top of the processes; 0 leaves them out.
+    pub(crate) top_processes: usize,
+    /// Database servers whose connections are counted.
+    pub(crate) databases: Vec<Watched>,
 }
 
 /// Collects and sends until stopped. UDP does not tell whether anybody listens; where the system says
@@ -55,7 +64,9 @@ pub(crate) struct Agent {
 /// When no socket can be opened.
 pub(crate) async fn run(agent: Agent, stop: CancellationToken) -> io::Result<()> {
     let socket = open(agent.target).await?;
-    let mut collector = Collector::new(Roots::default(), agent.host);
+    let options = Options { host: agent.host, top_processes: agent.top_processes };
+    let mut collector = Collector::new(Roots::default(), options);
+    let mut databases = Databases::new(agent.databases);
     let mut ticks = interval(agent.interval);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
     let start = Instant::now();
@@ -65,9 +76,12 @@ pub(crate) async fn run(agent: Agent, stop: CancellationToken) -> io::Result<()>
             () = stop.cancelled() => return Ok(()),
             _ = ticks.tick() => {}
         }
-        // Some sixty small files: too long for a thread that serves others.
+        let readings = databases.ask(agent.interval).await;
+        // A small file for each process: too long for a thread that serves others.
         let collected = spawn_blocking(move || {
-            let lines = collector.collect(start.elapsed());
+            let began = start.elapsed();
+            let lines = collector.collect(began, &readings);
+            collector.note_cost(start.elapsed().saturating_sub(began));
             (collector, lines)
         });
         let lines = match collected.await {
@@ -121,8 +135,13 @@ mod tests {
     async fn lines_arrive_as_datagrams_and_stop_ends_it() {
         let listener = UdpSocket::bind("127.0.0.1:0").await.unwrap();
         let target = listener.local_addr().unwrap();
-        let agent =
-            Agent { target, interval: Duration::from_mins(1), host: Some("box".to_owned()) };
+        let agent = Agent {
+            target,
+            interval: Duration::from_mins(1),
+            host: Some("box".to_owned()),
+            top_processes: 5,
+            databases: Vec::new(),
+        };
         let stop = CancellationToken::new();
         let receive = async {
             let mut datagram = vec![0; 65_536];

@@ -1,12 +1,16 @@
 //! The running process: what it is made of, how it starts, reloads and stops.
 
 mod listeners;
+pub(crate) mod mappings;
 mod measure;
 mod reload;
 mod start;
 pub(crate) mod tasks;
 
-use std::sync::{Arc, PoisonError, RwLock, atomic::AtomicU64};
+use std::sync::{
+    Arc, PoisonError, RwLock,
+    atomic::{AtomicU64, Ordering},
+};
 
 use api_types::LiveEvent;
 use db::{Meta, Samples};
@@ -22,10 +26,13 @@ use crate::{
     alerting::{Alerting, pictures::StorePictures},
     catalog::inventory::InventoryCache,
     config::Config,
+    events::{Events, Intake},
+    http::prometheus::write::WriteGate,
     listen::{Listener, Sources},
     monitors::Monitors,
     pipeline::{Outside, PipelineStats},
     query::Queries,
+    remote::{outgoing::Outgoing, receive::Receiver},
     runbooks::RunbookShelf,
     self_statsd::SelfStatsd,
 };
@@ -51,7 +58,12 @@ pub(crate) struct App {
     pub(crate) inventory: InventoryCache,
     pub(crate) sources: Arc<Sources>,
     pub(crate) listeners: Vec<Arc<Listener>>,
+    pub(crate) events: Arc<Events>,
+    pub(crate) intake: Arc<Intake>,
     pub(crate) outside: Arc<Outside>,
+    pub(crate) remote: Arc<Receiver>,
+    pub(crate) outgoing: Arc<Outgoing>,
+    pub(crate) write_gate: WriteGate,
     pub(crate) pipeline: Arc<PipelineStats>,
     pub(crate) live: broadcast::Sender<LiveEvent>,
     pub(crate) self_statsd: Option<SelfStatsd>,
@@ -109,12 +121,29 @@ impl App {
                  {dropped_samples} samples were dropped. Check the disk of the data folder."
             ));
         }
+        for endpoint in &self.outgoing.endpoints {
+            if let Some((since, error)) = endpoint.books.failing() {
+                let seconds = (self.clock.now() - since).max(0) / 1000;
+                let waiting = endpoint.books.backlog_samples.load(Ordering::Relaxed);
+                problems.push(format!(
+                    "Samples cannot be sent to `{}` for {seconds} s ({error}); {waiting} wait.",
+                    endpoint.name
+                ));
+            }
+        }
         let reload_errors = self.reload_errors.read().unwrap_or_else(PoisonError::into_inner);
         if !reload_errors.is_empty() {
             problems.push(format!(
                 "The last reload failed, the old configuration is in use: {}",
                 reload_errors.join("; ")
             ));
+        }
+        if self.events.is_failing() {
+            problems.push(
+                "Events and service checks cannot be written; they wait in memory until it works \
+                 again. Check the disk of the data folder."
+                    .to_owned(),
+            );
         }
         for listener in &self.listeners {
             let wanted = self.config.statsd.receive_buffer.0;

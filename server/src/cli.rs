@@ -42,12 +42,8 @@ struct Cli {
 enum Command {
     /// Run the server (the default)
     Serve(ServeArgs),
-    /// Check configuration, rule, alerting, monitor and runbook files
-    Check {
-        /// Files, or folders with such files
-        #[arg(required = true)]
-        paths: Vec<PathBuf>,
-    },
+    /// Check configuration, rule, alerting, monitor, mapping and runbook files, and sample lines
+    Check(check::CheckArgs),
     /// Send this machine's metrics to a StatsD listener
     Agent(agent::AgentArgs),
     /// Send a single metric: `bellwether send 'orders.created:1|c'`
@@ -129,7 +125,7 @@ pub(crate) fn run() -> ExitCode {
     let cli = Cli::parse();
     let result = match cli.command.unwrap_or(Command::Serve(cli.serve)) {
         Command::Serve(args) => args.load().and_then(serve::run),
-        Command::Check { paths } => check::run(&paths),
+        Command::Check(args) => check::run(&args),
         Command::Agent(args) => agent::run(args),
         Command::Send(args) => send::run(&args),
         Command::User(command) => account::user(command),

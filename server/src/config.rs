@@ -5,11 +5,13 @@
 
 pub(crate) mod agent;
 pub(crate) mod auth;
+pub(crate) mod events;
 pub(crate) mod files;
 pub(crate) mod http;
 pub(crate) mod load;
 pub(crate) mod process;
 pub(crate) mod query;
+pub(crate) mod remote_write;
 pub(crate) mod smtp;
 pub(crate) mod statsd;
 pub(crate) mod store;
@@ -27,8 +29,10 @@ pub(crate) struct Config {
     pub(crate) http: http::Http,
     pub(crate) auth: auth::Auth,
     pub(crate) statsd: statsd::Statsd,
+    pub(crate) events: events::Events,
     pub(crate) store: store::Store,
     pub(crate) query: query::Query,
+    pub(crate) remote_write: remote_write::RemoteWrite,
     pub(crate) rules: files::Rules,
     pub(crate) alerting: files::Alerting,
     pub(crate) monitors: files::Monitors,
@@ -54,8 +58,10 @@ impl Config {
         self.http.validate(problems);
         self.auth.validate(&self.http, problems);
         self.statsd.validate(problems);
+        self.events.validate(problems);
         self.store.validate(problems);
         self.query.validate(problems);
+        self.remote_write.validate(problems);
         self.smtp.validate(problems);
         self.agent.validate(problems);
     }

@@ -14,7 +14,7 @@ mod hosts;
 mod live;
 mod monitors;
 mod overview;
-mod prometheus;
+pub(crate) mod prometheus;
 mod render;
 mod runbooks;
 mod services;

@@ -21,7 +21,7 @@ mod stream;
 pub(crate) use allow::AllowList;
 pub(crate) use endpoint::{Endpoint, Transport};
 pub(crate) use frame::Framing;
-pub(crate) use listener::{Listener, ListenerOptions, Stamps, StreamOptions};
+pub(crate) use listener::{Common, Listener, ListenerOptions, Stamps, StreamOptions};
 pub(crate) use losses::{Loss, Losses};
 pub(crate) use open::{Opened, Sockets, open};
 pub(crate) use sources::Sources;

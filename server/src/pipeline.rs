@@ -31,8 +31,10 @@ pub(crate) use tick::StoreSink;
 
 use crate::{
     alerting::Alerting,
+    events::Events,
     listen::{Listener, Sources},
     monitors::Monitors,
+    remote::outgoing::Outgoing,
 };
 
 /// The longest time between two looks at the clock, so that a step of the wall clock is noticed.
@@ -115,7 +117,9 @@ pub(crate) struct Pipeline {
     pub(crate) series: SeriesTable,
     pub(crate) outside: Arc<Outside>,
     pub(crate) monitors: Arc<Monitors>,
+    pub(crate) events: Arc<Events>,
     pub(crate) store: Arc<Tsdb>,
+    pub(crate) outgoing: Arc<Outgoing>,
     pub(crate) alerting: Arc<Alerting>,
     pub(crate) live: broadcast::Sender<LiveEvent>,
     pub(crate) stats: Arc<PipelineStats>,
@@ -170,8 +174,9 @@ impl Pipeline {
     fn flush(&mut self, at: Timestamp, runtime: &Handle) {
         let started = Instant::now();
         self.monitors.tick(at, runtime);
+        self.events.tick(at);
         let samples = self.store_windows(at);
-        self.alerting.evaluate(at, &StoreSink { store: &self.store });
+        self.alerting.evaluate(at, &StoreSink { store: &self.store, outgoing: &self.outgoing });
         self.stats.flushes.fetch_add(1, Ordering::Relaxed);
         self.stats.last_us.store(started.elapsed().as_micros() as u64, Ordering::Relaxed);
         self.stats.last_at.store(at, Ordering::Relaxed);

@@ -78,6 +78,34 @@ definitions! {
         "Frames and pages that failed their checksum and were left out.";
     STORE_BLOCKS = "bellwether_store_blocks", Gauge, false, "Sealed blocks.";
     STORE_BYTES = "bellwether_store_page_bytes", Gauge, false, "Bytes of all pages.";
+    WRITE_REQUESTS = "bellwether_remote_write_requests_total", Counter, false,
+        "Remote write requests by protocol and answer.";
+    WRITE_SAMPLES = "bellwether_remote_write_samples_total", Counter, false,
+        "Numbers taken by remote write.";
+    WRITE_HISTOGRAMS = "bellwether_remote_write_histograms_total", Counter, false,
+        "Native histograms taken by remote write.";
+    WRITE_REFUSED = "bellwether_remote_write_refused_samples_total", Counter, true,
+        "Samples of remote write that were refused, by reason; the sender was told the series.";
+    WRITE_REPLACED = "bellwether_remote_write_replaced_samples_total", Counter, false,
+        "Values that gave way to another one that remote write brought for the same series and time.";
+    WRITE_IGNORED = "bellwether_remote_write_ignored_total", Counter, false,
+        "What remote write brought and the store does not keep: exemplars and created times.";
+    WRITE_SERIES = "bellwether_remote_write_series", Gauge, false,
+        "Series that remote write keeps alive; `remote_write.max_series` is the limit.";
+    SENT_SAMPLES = "bellwether_remote_write_sent_samples_total", Counter, false,
+        "Samples that an endpoint of remote write took.";
+    SENT_REQUESTS = "bellwether_remote_write_sent_requests_total", Counter, false,
+        "Requests that an endpoint of remote write took.";
+    SENT_RETRIES = "bellwether_remote_write_retries_total", Counter, false,
+        "Requests to an endpoint of remote write that failed and are repeated.";
+    SENT_DROPPED = "bellwether_remote_write_dropped_samples_total", Counter, true,
+        "Samples that an endpoint of remote write will not get, by reason.";
+    SENT_BACKLOG = "bellwether_remote_write_backlog_samples", Gauge, false,
+        "Samples that wait on disk for an endpoint of remote write.";
+    SENT_BACKLOG_BYTES = "bellwether_remote_write_backlog_bytes", Gauge, false,
+        "Packed requests that wait on disk for an endpoint of remote write.";
+    SENT_BACKLOG_AGE = "bellwether_remote_write_backlog_age_seconds", Gauge, false,
+        "How long the oldest request has waited for an endpoint of remote write.";
     QUERIES = "bellwether_query_total", Counter, false, "Queries asked.";
     QUERIES_FAILED = "bellwether_query_failed_total", Counter, false, "Queries that had no answer.";
     RULES = "bellwether_rules", Gauge, false, "Rules that are evaluated.";
@@ -93,6 +121,18 @@ definitions! {
     OUTBOX_DEAD = "bellwether_outbox_dead", Gauge, true,
         "Notifications that were given up; the alert's page says why.";
     MONITORS = "bellwether_monitors", Gauge, false, "Monitors by state.";
+    EVENTS_STORED = "bellwether_events_stored_total", Counter, false, "Events that were stored.";
+    EVENTS_DROPPED = "bellwether_events_dropped_total", Counter, true,
+        "Events and reports of service checks that were dropped, by reason.";
+    EVENTS_SHORTENED = "bellwether_events_shortened_texts_total", Counter, true,
+        "Texts of events and service checks that were cut because they were too long.";
+    EVENTS_QUEUED = "bellwether_events_queue_depth", Gauge, false,
+        "Events and reports of service checks that wait for the database.";
+    EVENTS_WRITE_ERRORS = "bellwether_events_write_errors_total", Counter, true,
+        "Writes of events and service checks that failed; they are repeated.";
+    CHECK_REPORTS = "bellwether_service_check_reports_total", Counter, false,
+        "Reports of service checks that were taken in.";
+    CHECKS = "bellwether_service_checks", Gauge, false, "Service checks by status.";
     PROBES_SKIPPED = "bellwether_monitors_skipped_checks_total", Counter, true,
         "Checks that were skipped because the one before still ran or all workers were busy.";
     MONITOR_COMMIT_ERRORS = "bellwether_monitors_commit_errors_total", Counter, true,
@@ -110,11 +150,11 @@ pub(crate) fn metadata() -> impl Iterator<Item = Metadata> {
     })
 }
 
-/// The value of a metric, with a label when there are several.
+/// The value of a metric, with labels when there are several.
 #[derive(Debug, Clone)]
 pub(crate) struct Reading {
     pub(crate) definition: Definition,
-    pub(crate) label: Option<(&'static str, String)>,
+    pub(crate) labels: Vec<(&'static str, String)>,
     pub(crate) value: f64,
 }
 
@@ -125,7 +165,7 @@ pub(crate) struct Readings(pub(crate) Vec<Reading>);
 impl Readings {
     /// Adds a value.
     pub(crate) fn add(&mut self, definition: Definition, value: impl IntoF64) {
-        self.0.push(Reading { definition, label: None, value: value.into_f64() });
+        self.add_with(definition, [], value);
     }
 
     /// Adds one of several values.
@@ -136,16 +176,25 @@ impl Readings {
         label_value: impl Into<String>,
         value: impl IntoF64,
     ) {
-        let label = Some((label, label_value.into()));
-        self.0.push(Reading { definition, label, value: value.into_f64() });
+        self.add_with(definition, [(label, label_value.into())], value);
+    }
+
+    /// Adds one of several values that are told apart by several labels.
+    pub(crate) fn add_with<const N: usize>(
+        &mut self,
+        definition: Definition,
+        labels: [(&'static str, String); N],
+        value: impl IntoF64,
+    ) {
+        self.0.push(Reading { definition, labels: labels.into(), value: value.into_f64() });
     }
 
     /// As samples for the store.
     pub(crate) fn samples(&self) -> impl Iterator<Item = (Labels, f64)> + '_ {
         self.0.iter().map(|reading| {
             let own = [(METRIC_NAME, reading.definition.name), ("service", "bellwether")];
-            let label = reading.label.iter().map(|(name, value)| (*name, value.as_str()));
-            (Labels::from_pairs(own.into_iter().chain(label)), reading.value)
+            let labels = reading.labels.iter().map(|(name, value)| (*name, value.as_str()));
+            (Labels::from_pairs(own.into_iter().chain(labels)), reading.value)
         })
     }
 
@@ -168,16 +217,14 @@ impl Readings {
                 last = family;
             }
             let value = Shortest::Plain(reading.value);
-            let _ = match &reading.label {
-                None => writeln!(text, "{} {value}", definition.name),
-                Some((name, label)) => {
-                    writeln!(
-                        text,
-                        "{}{{{name}={}}} {value}",
-                        definition.name,
-                        model::labels::Quoted(label)
-                    )
-                }
+            let labels: Vec<String> = reading
+                .labels
+                .iter()
+                .map(|(name, label)| format!("{name}={}", model::labels::Quoted(label)))
+                .collect();
+            let _ = match labels.as_slice() {
+                [] => writeln!(text, "{} {value}", definition.name),
+                labels => writeln!(text, "{}{{{}}} {value}", definition.name, labels.join(",")),
             };
         }
         text.push_str("# EOF\n");

@@ -8,6 +8,7 @@ use leptos_router::path;
 use crate::live::Live;
 use crate::pages::alert::AlertPage;
 use crate::pages::alerts::AlertsPage;
+use crate::pages::events::EventsPage;
 use crate::pages::explore::ExplorePage;
 use crate::pages::host::HostPage;
 use crate::pages::lists::{HostsPage, ServicesPage};
@@ -101,6 +102,7 @@ fn Pages() -> impl IntoView {
                 <Route path=path!("/alerts/:id") view=AlertPage/>
                 <Route path=path!("/uptime") view=UptimePage/>
                 <Route path=path!("/uptime/:name") view=MonitorPage/>
+                <Route path=path!("/events") view=EventsPage/>
                 <Route path=path!("/explore") view=ExplorePage/>
                 <Route path=path!("/runbooks") view=RunbooksPage/>
                 <Route path=path!("/runbooks/:name") view=RunbookPage/>

@@ -2,6 +2,7 @@
 
 pub(crate) mod alert_table;
 pub(crate) mod blocks;
+pub(crate) mod check_table;
 pub(crate) mod delayed;
 pub(crate) mod dropdown;
 pub(crate) mod empty;

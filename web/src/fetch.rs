@@ -10,6 +10,7 @@ use serde::de::DeserializeOwned;
 
 use crate::api::{self, Abort, Failure};
 use crate::live::use_live;
+use crate::state::range::{Range, use_range};
 use crate::state::session::use_session;
 
 /// A document and how getting it went.
@@ -152,6 +153,46 @@ where
             move |result| fetched.settle(result),
         );
         path
+    });
+    fetched
+}
+
+/// Keeps the document at `path` over the page's time range fresh, with at most `limit` entries. A range
+/// that only moves on in time, and another limit, leave the old document in place until the new one is
+/// there.
+pub(crate) fn use_fetch_in_range<T>(
+    path: impl Fn() -> String + 'static,
+    limit: Signal<u32>,
+) -> Fetched<T>
+where
+    T: DeserializeOwned + Send + Sync + 'static,
+{
+    let (live, range) = (use_live(), use_range());
+    let fetched = Fetched::new();
+    let request = Request::new();
+    Effect::new(move |previous: Option<(String, i64, u32)>| {
+        let (path, span, limit) = (path(), range.span(), limit.get());
+        live.track();
+        let asked = (path, span.end_ms - span.start_ms, limit);
+        if previous.as_ref() != Some(&asked) {
+            request.cancel();
+        }
+        if previous.is_some_and(|previous| previous.0 != asked.0) {
+            fetched.data.set(None);
+            fetched.failure.set(None);
+        }
+        let separator = if asked.0.contains('?') { '&' } else { '?' };
+        let start = span.start_ms as f64 / 1e3;
+        let mut wanted = format!("{}{separator}start={start}&limit={limit}", asked.0);
+        // A range that moves on has no end: what came since the last flush is there as well.
+        if let Range::Fixed { to_ms, .. } = range.range() {
+            wanted = format!("{wanted}&end={}", to_ms as f64 / 1e3);
+        }
+        request.start(
+            |signal| async move { api::get::<T>(&wanted, signal.as_ref()).await },
+            move |result| fetched.settle(result),
+        );
+        asked
     });
     fetched
 }

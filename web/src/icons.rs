@@ -10,6 +10,7 @@ pub(crate) enum IconName {
     Hosts,
     Alerts,
     Uptime,
+    Events,
     Explore,
     Runbooks,
     Settings,
@@ -55,6 +56,10 @@ impl IconName {
             // activity
             Self::Uptime => {
                 r#"<path d="M22 12h-2.48a2 2 0 0 0-1.93 1.46l-2.35 8.36a.25.25 0 0 1-.48 0L9.24 2.18a.25.25 0 0 0-.48 0l-2.35 8.36A2 2 0 0 1 4.49 12H2"/>"#
+            }
+            // flag
+            Self::Events => {
+                r#"<path d="M4 22V4a1 1 0 0 1 .4-.8A6 6 0 0 1 8 2c3 0 5 2 7.333 2q2 0 3.067-.8A1 1 0 0 1 20 4v10a1 1 0 0 1-.4.8A6 6 0 0 1 16 16c-3 0-5-2-8-2a6 6 0 0 0-4 1.528"/>"#
             }
             // chart-line
             Self::Explore => r#"<path d="M3 3v16a2 2 0 0 0 2 2h16"/><path d="m19 9-5 5-4-4-3 3"/>"#,

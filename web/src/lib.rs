@@ -24,6 +24,7 @@ mod app;
 mod charts;
 mod completion;
 mod components;
+mod event_query;
 mod fetch;
 mod format;
 mod icons;

@@ -10,7 +10,7 @@ use web_sys::{EventSource, MessageEvent};
 /// After a refusal the browser does not come back by itself; this is when we do.
 const RETRY: Duration = Duration::from_secs(5);
 
-const EVENTS: [&str; 3] = ["tick", "alert", "monitor"];
+const EVENTS: [&str; 5] = ["tick", "alert", "monitor", "events", "check"];
 
 /// The state of the stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

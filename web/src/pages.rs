@@ -2,6 +2,7 @@
 
 pub(crate) mod alert;
 pub(crate) mod alerts;
+pub(crate) mod events;
 pub(crate) mod explore;
 pub(crate) mod gate;
 pub(crate) mod host;

@@ -220,5 +220,10 @@ fn base_unit(metric: &str, metric_unit: &str) -> Unit {
     }
 }
 
+/// A text as a string of PromQL.
+pub(crate) fn quoted(text: &str) -> String {
+    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
+}
+
 #[cfg(test)]
 mod tests;

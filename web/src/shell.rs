@@ -30,7 +30,7 @@ pub(crate) struct Page {
 }
 
 /// All pages of the navigation, in its order.
-pub(crate) const PAGES: [Page; 8] = [
+pub(crate) const PAGES: [Page; 9] = [
     Page {
         name: "Overview",
         path: "/",
@@ -65,6 +65,13 @@ pub(crate) const PAGES: [Page; 8] = [
         icon: IconName::Uptime,
         testid: "nav-uptime",
         is_first: true,
+    },
+    Page {
+        name: "Events",
+        path: "/events",
+        icon: IconName::Events,
+        testid: "nav-events",
+        is_first: false,
     },
     Page {
         name: "Explore",

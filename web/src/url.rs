@@ -3,7 +3,8 @@
 use std::fmt::Write as _;
 
 use leptos::prelude::*;
-use leptos_router::hooks::use_params_map;
+use leptos_router::NavigateOptions;
+use leptos_router::hooks::{use_location, use_navigate, use_params_map};
 
 /// Percent-encodes a text for use as one part of a path or one value of a query.
 pub(crate) fn encode(text: &str) -> String {
@@ -34,6 +35,34 @@ pub(crate) fn query(pairs: &[(&str, &str)]) -> String {
         text.push_str(&encode(value));
     }
     text
+}
+
+/// The server's list of events for these parameters.
+pub(crate) fn events_api(parameters: &[(&'static str, String)]) -> String {
+    let pairs: Vec<(&str, &str)> =
+        parameters.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    format!("/api/app/events{}", query(&pairs))
+}
+
+/// Changes parameters of this page's address: takes away those named first, then adds the others. To
+/// be made while a component is made.
+pub(crate) fn use_set_parameters() -> impl Fn(&[&str], &[(&str, &str)]) {
+    let navigate = use_navigate();
+    let location = use_location();
+    move |gone, new| {
+        let search = location.query.with_untracked(|present| {
+            let kept: Vec<(String, String)> = present
+                .latest_values()
+                .filter(|(name, _)| !gone.contains(&name.as_ref()))
+                .map(|(name, value)| (name.clone().into_owned(), value.to_owned()))
+                .collect();
+            let kept = kept.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+            query(&kept.chain(new.iter().copied()).collect::<Vec<_>>())
+        });
+        let path = location.pathname.get_untracked();
+        let options = NavigateOptions { scroll: false, ..NavigateOptions::default() };
+        navigate(&format!("{path}{search}"), options);
+    }
 }
 
 /// The page of a service.

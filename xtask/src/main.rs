@@ -21,6 +21,7 @@ mod build;
 mod command;
 mod doctor;
 mod files;
+mod fuzz;
 mod progress;
 mod reference;
 mod run;
@@ -41,6 +42,7 @@ cargo xtask COMMAND
   gen [--check]   write docs/reference from the program (--check: only say whether it is stale)
   tidy            import table, file sizes, module docs, migration pairs
   bench [NAME]    benchmarks; figures on stdout and in target/bench/NAME.json
+  fuzz [TARGET] [--seconds N]   hostile bytes for the decoders, a minute each
   doctor          which tools are here, which are missing, and how to get them";
 
 fn main() -> ExitCode {
@@ -54,6 +56,7 @@ fn main() -> ExitCode {
         "gen" => reference::run(rest),
         "tidy" => tidy::run(rest),
         "bench" => bench::run(rest),
+        "fuzz" => fuzz::run(rest),
         "doctor" => doctor::run(rest),
         "help" | "--help" | "-h" => {
             println!("{HELP}");

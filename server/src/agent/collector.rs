@@ -3,9 +3,12 @@
 use std::{collections::HashMap, time::Duration};
 
 use super::{
-    cpu, disk, filesystem,
+    cpu,
+    databases::{self, Reading},
+    disk, filesystem,
     line::{Kind, Line, clean},
     memory, network,
+    processes::Processes,
     source::{Roots, Source},
     system,
 };
@@ -16,28 +19,43 @@ mod tests;
 /// Tags besides `host`.
 pub(super) type Tags<'a> = &'a [(&'static str, &'a str)];
 
+/// What a collector is told.
+#[derive(Debug, Clone)]
+pub(super) struct Options {
+    /// The value of the tag `host`; `None` takes the machine's own name.
+    pub(super) host: Option<String>,
+    /// How many commands make the top of the processes; 0 leaves them out.
+    pub(super) top_processes: usize,
+}
+
 /// Collects host metrics; remembers the counters of the last collection.
 #[derive(Debug)]
 pub(super) struct Collector {
     source: Source,
+    processes: Processes,
     output: Output,
+    /// How long the last collection took.
+    cost: Option<Duration>,
 }
 
 impl Collector {
-    /// A collector that has not collected yet. Without a name the machine's own is taken.
-    pub(super) fn new(roots: Roots, host: Option<String>) -> Self {
+    /// A collector that has not collected yet.
+    pub(super) fn new(roots: Roots, options: Options) -> Self {
         let mut source = Source::new(roots);
-        let host = host
+        let host = options
+            .host
             .or_else(|| source.proc("sys/kernel/hostname"))
             .map(|name| clean(&name))
             .filter(|name| !name.is_empty())
             .unwrap_or_else(|| "localhost".to_owned());
-        Self { source, output: Output::new(host) }
+        let processes = Processes::new(options.top_processes);
+        Self { source, processes, output: Output::new(host), cost: None }
     }
 
-    /// All metrics; `now` is monotonic time since any fixed point. Blocks on the disk.
-    pub(super) fn collect(&mut self, now: Duration) -> Vec<Line> {
-        let Self { source, output } = self;
+    /// All metrics, those of database servers as they were read; `now` is monotonic time since any
+    /// fixed point. Blocks on the disk.
+    pub(super) fn collect(&mut self, now: Duration, readings: &[Reading]) -> Vec<Line> {
+        let Self { source, processes, output, cost } = self;
         output.begin(now);
         cpu::collect(source, output);
         memory::collect(source, output);
@@ -45,7 +63,17 @@ impl Collector {
         filesystem::collect(source, output);
         network::collect(source, output);
         system::collect(source, output);
+        processes.collect(source, output, now);
+        databases::collect(readings, output);
+        if let Some(cost) = cost {
+            output.gauge("host.agent.collect_seconds", &[], cost.as_secs_f64());
+        }
         output.end()
+    }
+
+    /// Notes how long a collection took; the next one tells it.
+    pub(super) fn note_cost(&mut self, cost: Duration) {
+        self.cost = Some(cost);
     }
 }
 

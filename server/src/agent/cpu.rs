@@ -5,7 +5,7 @@ use super::{collector::Output, source::Source};
 /// The columns of the line `cpu`; those after them are contained in `user` and `nice`.
 const MODES: [&str; 8] = ["user", "nice", "system", "idle", "iowait", "irq", "softirq", "steal"];
 
-/// Adds utilization, count and time by mode.
+/// Adds utilization, count, time by mode, and how many processes run or wait for a disk.
 pub(super) fn collect(source: &mut Source, output: &mut Output) {
     let Some(text) = source.proc("stat") else { return };
     let is_one = |line: &&str| {
@@ -14,6 +14,14 @@ pub(super) fn collect(source: &mut Source, output: &mut Output) {
     let count = text.lines().filter(is_one).count();
     if count > 0 {
         output.gauge("host.cpu.count", &[], count as f64);
+    }
+    for (name, field) in
+        [("host.processes.running", "procs_running "), ("host.processes.blocked", "procs_blocked ")]
+    {
+        let found = text.lines().find_map(|line| line.strip_prefix(field)?.trim().parse().ok());
+        if let Some(count) = found {
+            output.gauge(name, &[], count);
+        }
     }
     let Some(all) = text.lines().find_map(|line| line.strip_prefix("cpu ")) else { return };
     let ticks_per_second = rustix::param::clock_ticks_per_second() as f64;

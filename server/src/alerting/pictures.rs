@@ -1,10 +1,14 @@
-//! The chart in a notification: the hour before, with the threshold.
+//! The chart in a notification: the hour before, with the threshold and what happened.
 
 use chart::{
     Window,
-    still::{self, Still},
+    still::{self, Still, StillMark},
 };
-use model::{Labels, Timestamp};
+use db::{
+    Meta,
+    meta::events::{EventRow, EventSearch},
+};
+use model::{Labels, Timestamp, text::causes};
 use notify::{
     Alert,
     receivers::{BoxFuture, Pictures},
@@ -16,6 +20,9 @@ use crate::{
     render,
 };
 
+/// Events marked in a chart at most.
+const MARKS: u32 = 20;
+
 /// How much of the past is shown.
 const SPAN_MS: i64 = 3_600_000;
 const STEP_MS: i64 = 30_000;
@@ -24,13 +31,14 @@ const STEP_MS: i64 = 30_000;
 #[derive(Debug)]
 pub(crate) struct StorePictures {
     pub(crate) queries: Queries,
+    pub(crate) meta: Meta,
 }
 
 impl Pictures for StorePictures {
     fn chart<'a>(&'a self, alert: &'a Alert) -> BoxFuture<'a, Option<Vec<u8>>> {
         Box::pin(async move {
             let end = alert.ends_at.unwrap_or(alert.updated_at).max(alert.starts_at);
-            let drawn = draw(&self.queries, alert, end).await;
+            let drawn = self.draw(alert, end).await;
             if drawn.is_none() {
                 tracing::debug!(alert = %alert.labels, "there is nothing to draw");
             }
@@ -39,28 +47,58 @@ impl Pictures for StorePictures {
     }
 }
 
-async fn draw(queries: &Queries, alert: &Alert, end: Timestamp) -> Option<Vec<u8>> {
-    let expr = promql::parse(&alert_expr(alert)?).ok()?;
-    let condition = super::condition::condition(&expr);
-    let quantity = condition.map_or_else(|| expr.to_string(), |condition| condition.quantity);
-    let range = Range { start: end - SPAN_MS, end, step_ms: STEP_MS };
-    let output = queries.range(&quantity, range, QueryOptions::default()).await.ok()?;
-    let series = render::lines(&output.value, range, |labels| belongs_to(labels, &alert.labels));
-    if series.is_empty() {
-        return None;
+impl StorePictures {
+    async fn draw(&self, alert: &Alert, end: Timestamp) -> Option<Vec<u8>> {
+        let expr = promql::parse(&alert_expr(alert)?).ok()?;
+        let condition = super::condition::condition(&expr);
+        let quantity = condition.map_or_else(|| expr.to_string(), |condition| condition.quantity);
+        let range = Range { start: end - SPAN_MS, end, step_ms: STEP_MS };
+        let output = self.queries.range(&quantity, range, QueryOptions::default()).await.ok()?;
+        let series =
+            render::lines(&output.value, range, |labels| belongs_to(labels, &alert.labels));
+        if series.is_empty() {
+            return None;
+        }
+        let picture = Still {
+            title: alert.name().to_owned(),
+            subtitle: alert.target().to_owned(),
+            start_ms: range.start,
+            step_ms: STEP_MS,
+            window: Window::new(range.start as f64, range.end as f64),
+            series,
+            unit: unit(alert.unit),
+            thresholds: alert.threshold.iter().map(|threshold| threshold.bound).collect(),
+            marks: self.marks(alert, range).await,
+            ..Still::default()
+        };
+        crate::query::blocking(move || still::png(&picture)).await.ok()
     }
-    let picture = Still {
-        title: alert.name().to_owned(),
-        subtitle: alert.target().to_owned(),
-        start_ms: range.start,
-        step_ms: STEP_MS,
-        window: Window::new(range.start as f64, range.end as f64),
-        series,
-        unit: unit(alert.unit),
-        thresholds: alert.threshold.iter().map(|threshold| threshold.bound).collect(),
-        ..Still::default()
-    };
-    crate::query::blocking(move || still::png(&picture)).await.ok()
+
+    /// What happened to the service of an alert, or else to its host. Without them the chart is still good.
+    async fn marks(&self, alert: &Alert, range: Range) -> Vec<StillMark> {
+        let label = |name: &str| alert.labels.get(name).map(str::to_owned);
+        let (service, host) = (label("service"), label("host"));
+        if service.is_none() && host.is_none() {
+            return Vec::new();
+        }
+        let search = EventSearch {
+            start: range.start,
+            end: range.end,
+            words: Vec::new(),
+            host: host.filter(|_| service.is_none()),
+            tags: service.map(|name| ("service".to_owned(), Some(name))).into_iter().collect(),
+            source: None,
+            alert_types: Vec::new(),
+            before: None,
+            limit: MARKS,
+        };
+        let events = self.meta.events(&search).await.unwrap_or_else(|error| {
+            tracing::warn!(error = %causes(&error), "a chart is drawn without its events");
+            Vec::new()
+        });
+        let mark = |event: EventRow| StillMark { at_ms: event.at as f64, name: event.title };
+        events.into_iter().map(mark).collect()
+    }
 }
 
 /// The rule's expression is part of the link to the explore page.

@@ -2,24 +2,31 @@
 
 use std::{io, sync::Arc};
 
-use anyhow::{Context as _, anyhow};
-use ingest::{Dialect, Mapping};
+use anyhow::anyhow;
+use ingest::Dialect;
 
-use super::tasks::Tasks;
+use super::{mappings::Mappings, tasks::Tasks};
 use crate::{
     config::statsd::{GaugeNegative, Listen, Statsd},
+    events::Intake,
     listen::{
-        Endpoint, ListenerOptions, Opened, Sockets, Sources, Stamps, StreamOptions, Transport, open,
+        Common, Endpoint, Listener, ListenerOptions, Opened, Sockets, Sources, Stamps,
+        StreamOptions, Transport, open,
     },
 };
 
 /// Binds every listener. Needs a tokio runtime around it.
-pub(super) fn bind(statsd: &Statsd, sources: &Arc<Sources>) -> anyhow::Result<Vec<Opened>> {
-    let mapping = mapping(statsd)?;
-    let stamps = Stamps::new();
+pub(super) fn bind(
+    statsd: &Statsd,
+    mappings: &Mappings,
+    sources: &Arc<Sources>,
+    intake: &Arc<Intake>,
+) -> anyhow::Result<Vec<Opened>> {
+    let common =
+        Common { sources: Arc::clone(sources), stamps: Stamps::new(), intake: Arc::clone(intake) };
     let bind_one = |listen: Listen| {
-        let options = options(statsd, listen, &mapping);
-        let opened = open(&options, sources, stamps)
+        let options = options(statsd, listen, mappings);
+        let opened = open(&options, &common)
             .map_err(|error| anyhow!("{}", remedy(&options.endpoint, &error)))?;
         tracing::info!(
             listener = %opened.listener.endpoint,
@@ -53,15 +60,19 @@ pub(super) fn spawn(opened: Opened, tasks: &Tasks) -> io::Result<()> {
     Ok(())
 }
 
-fn mapping(statsd: &Statsd) -> anyhow::Result<Arc<Mapping>> {
-    let Some(path) = &statsd.mappings else { return Ok(Arc::default()) };
-    let text = std::fs::read_to_string(path)
-        .with_context(|| format!("cannot read statsd.mappings {}", path.display()))?;
-    let mapping = Mapping::parse(&text).map_err(|error| anyhow!("{}:{error}", path.display()))?;
-    Ok(Arc::new(mapping))
+/// Has every listener use new rules from the next line on.
+pub(super) fn set_mappings(statsd: &Statsd, mappings: &Mappings, listeners: &[Arc<Listener>]) {
+    // They were bound in this order, and a setting changes only with a new process.
+    for (listen, listener) in statsd.listeners().iter().zip(listeners) {
+        let mapping = mappings.of(&listen.mappings.0);
+        let rules = mapping.len();
+        if listener.set_mapping(mapping) {
+            tracing::info!(listener = %listener.endpoint, rules, "new mapping rules are in use");
+        }
+    }
 }
 
-fn options(statsd: &Statsd, listen: Listen, mapping: &Arc<Mapping>) -> ListenerOptions {
+fn options(statsd: &Statsd, listen: Listen, mappings: &Mappings) -> ListenerOptions {
     ListenerOptions {
         endpoint: listen.endpoint,
         dialect: Dialect {
@@ -74,7 +85,7 @@ fn options(statsd: &Statsd, listen: Listen, mapping: &Arc<Mapping>) -> ListenerO
             container_label: listen.container_label,
             external_label: listen.external_label,
             cardinality_label: listen.cardinality_label,
-            mapping: Arc::clone(mapping),
+            mapping: mappings.of(&listen.mappings.0),
         },
         workers: listen.workers,
         receive_buffer: statsd.receive_buffer.0,

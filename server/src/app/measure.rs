@@ -1,6 +1,6 @@
 //! Reads what every part counts.
 
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use ingest::SeriesKind;
 use rules::State;
@@ -8,6 +8,10 @@ use rules::State;
 use super::App;
 use crate::{
     listen::{Listener, Loss},
+    remote::{
+        outgoing::endpoint::{self, EndpointBooks},
+        refusal::Reason,
+    },
     self_statsd::SelfStatsd,
     telemetry::{self as t, Readings},
 };
@@ -18,6 +22,7 @@ impl App {
         let mut readings = Readings::default();
         self.measure_ingest(&mut readings);
         self.measure_store(&mut readings);
+        self.measure_remote_write(&mut readings);
         self.measure_rules(&mut readings);
         match self.meta.outbox_counts().await {
             Ok(counts) => {
@@ -111,6 +116,57 @@ impl App {
         readings.add(t::STORE_BYTES, stats.page_bytes);
         readings.add(t::QUERIES, self.queries.stats.total.load(Ordering::Relaxed));
         readings.add(t::QUERIES_FAILED, self.queries.stats.failed.load(Ordering::Relaxed));
+    }
+
+    fn measure_remote_write(&self, readings: &mut Readings) {
+        let stats = &self.remote.stats;
+        for ((protocol, code), count) in stats.requests() {
+            let protocol = protocol.map_or("unknown", remote::Protocol::as_str);
+            let labels = [("protocol", protocol.to_owned()), ("code", code.to_string())];
+            readings.add_with(t::WRITE_REQUESTS, labels, count);
+        }
+        readings.add(t::WRITE_SAMPLES, stats.samples.load(Ordering::Relaxed));
+        readings.add(t::WRITE_HISTOGRAMS, stats.histograms.load(Ordering::Relaxed));
+        for reason in Reason::ALL {
+            readings.add_labeled(
+                t::WRITE_REFUSED,
+                "reason",
+                reason.as_str(),
+                stats.refused(reason),
+            );
+        }
+        readings.add(t::WRITE_REPLACED, stats.replaced.load(Ordering::Relaxed));
+        for (kind, count) in
+            [("exemplars", &stats.exemplars), ("created_times", &stats.created_times)]
+        {
+            readings.add_labeled(t::WRITE_IGNORED, "kind", kind, count.load(Ordering::Relaxed));
+        }
+        readings.add(t::WRITE_SERIES, self.remote.series());
+        self.measure_endpoints(readings);
+    }
+
+    fn measure_endpoints(&self, readings: &mut Readings) {
+        let now = self.clock.now();
+        let each = |readings: &mut Readings, definition, of: &dyn Fn(&EndpointBooks) -> f64| {
+            for endpoint in &self.outgoing.endpoints {
+                let value = of(&endpoint.books);
+                readings.add_labeled(definition, "endpoint", endpoint.name.clone(), value);
+            }
+        };
+        let load = |number: &AtomicU64| number.load(Ordering::Relaxed) as f64;
+        each(readings, t::SENT_SAMPLES, &|books| load(&books.sent_samples));
+        each(readings, t::SENT_REQUESTS, &|books| load(&books.sent_requests));
+        each(readings, t::SENT_RETRIES, &|books| load(&books.retries));
+        for sent_to in &self.outgoing.endpoints {
+            for loss in endpoint::Loss::ALL {
+                let labels =
+                    [("endpoint", sent_to.name.clone()), ("reason", loss.as_str().to_owned())];
+                readings.add_with(t::SENT_DROPPED, labels, sent_to.books.lost(loss));
+            }
+        }
+        each(readings, t::SENT_BACKLOG, &|books| load(&books.backlog_samples));
+        each(readings, t::SENT_BACKLOG_BYTES, &|books| load(&books.backlog_bytes));
+        each(readings, t::SENT_BACKLOG_AGE, &|books| books.age_ms(now) as f64 / 1000.0);
     }
 
     fn measure_rules(&self, readings: &mut Readings) {

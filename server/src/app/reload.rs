@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError};
 use notify::receivers::{Pictures, Registry};
 use rules::GroupSpec;
 
-use super::App;
+use super::{App, listeners, mappings::Mappings};
 use crate::{
     alerting::load::{self, Loaded},
     config::Config,
@@ -21,6 +21,7 @@ pub(super) struct Files {
     pub(super) receivers: Arc<notify::Config>,
     pub(super) monitors: Vec<Monitor>,
     pub(super) runbooks: std::collections::BTreeMap<String, Page>,
+    pub(super) mappings: Mappings,
 }
 
 impl Files {
@@ -31,10 +32,11 @@ impl Files {
         let receivers = note(load::receivers(config), &mut errors);
         let monitors = note(monitors(config), &mut errors);
         let runbooks = note(runbooks::load(config.runbooks.dir.as_deref()), &mut errors);
-        match (groups, receivers, monitors, runbooks) {
-            (Some(mut groups), Some(receivers), Some(monitors), Some(runbooks)) => {
+        let mappings = note(Mappings::read(&config.statsd), &mut errors);
+        match (groups, receivers, monitors, runbooks, mappings) {
+            (Some(mut groups), Some(receivers), Some(monitors), Some(runbooks), Some(mappings)) => {
                 groups.extend(groups_of_monitors(&monitors)?);
-                Ok(Self { groups, receivers: Arc::new(receivers), monitors, runbooks })
+                Ok(Self { groups, receivers: Arc::new(receivers), monitors, runbooks, mappings })
             }
             _ => Err(errors),
         }
@@ -61,7 +63,7 @@ fn groups_of_monitors(monitors: &[Monitor]) -> Loaded<Vec<GroupSpec>> {
 }
 
 impl App {
-    /// Reads rules, receivers, monitors and runbooks again.
+    /// Reads rules, receivers, monitors, runbooks and mappings again.
     ///
     /// # Errors
     /// Every error of every file; then nothing changed.
@@ -82,6 +84,7 @@ impl App {
         let registry = Registry::try_new(&files.receivers, &pictures)
             .map_err(|error| vec![error.to_string()])?;
         let now = self.clock.now();
+        listeners::set_mappings(&self.config.statsd, &files.mappings, &self.listeners);
         self.runbooks.replace(files.runbooks);
         self.monitors.reload(files.monitors, now).await;
         self.worker.set_registry(registry);

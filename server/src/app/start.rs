@@ -32,11 +32,16 @@ use crate::{
     auth,
     catalog::inventory::InventoryCache,
     config::{Config, auth::AuthMode},
-    http::{self, Gate},
+    events::{self, BoardOptions, Events, Incoming, Intake},
+    http::{self, Gate, prometheus::write::WriteGate},
     listen::{Listener, Opened, Sources},
     monitors::Monitors,
     pipeline::{Outside, Pipeline, PipelineStats, SeriesTable},
     query::{Queries, blocking},
+    remote::{
+        outgoing::Outgoing,
+        receive::{ReceiveOptions, Receiver},
+    },
     runbooks::RunbookShelf,
     self_statsd::SelfStatsd,
     store::SqlEngine,
@@ -102,7 +107,7 @@ pub(crate) async fn start(config: Config) -> anyhow::Result<Running> {
     let outside = Arc::new(Outside::default());
     outside.describe(crate::telemetry::metadata());
 
-    let pictures = Arc::new(StorePictures { queries: queries.clone() });
+    let pictures = Arc::new(StorePictures { queries: queries.clone(), meta: meta.clone() });
     let registry =
         Registry::try_new(&files.receivers, &(Arc::clone(&pictures) as Arc<dyn Pictures>))?;
     // What was being sent when the last process died is sent again, under the same id.
@@ -145,13 +150,40 @@ pub(crate) async fn start(config: Config) -> anyhow::Result<Running> {
             .await
             .context("cannot restore the uptime ledger")?;
     let sources = Arc::new(Sources::new());
-    let opened = listeners::bind(&config.statsd, &sources)?;
+    let books = Arc::default();
+    let (intake, queue) =
+        Intake::new(config.events.max_per_minute, Arc::clone(&clock), Arc::clone(&books));
+    let intake = Arc::new(intake);
+    let events = Events::restore(events::Parts {
+        meta: meta.clone(),
+        live: live.clone(),
+        outside: Arc::clone(&outside),
+        books,
+        clock: Arc::clone(&clock),
+        checks: BoardOptions {
+            ttl_ms: config.events.check_ttl.as_ms(),
+            max_checks: config.events.max_checks,
+        },
+    })
+    .await
+    .context("cannot restore the service checks")?;
+    let opened = listeners::bind(&config.statsd, &files.mappings, &sources, &intake)?;
     let listeners: Vec<_> = opened.iter().map(|opened| Arc::clone(&opened.listener)).collect();
     let self_statsd = match own_target(&listeners) {
         Some(address) => Some(SelfStatsd::connect(address)?),
         None => None,
     };
 
+    let (outgoing, senders) = Outgoing::open(
+        &config.remote_write.endpoints,
+        &config.server.data_dir.join("outgoing.db"),
+        Arc::clone(&store),
+        Arc::clone(&clock),
+    )
+    .await?;
+    let outgoing = Arc::new(outgoing);
+    let remote = receiver(&config, &store, &outgoing);
+    let write_gate = WriteGate::new(&config.remote_write);
     let app = Arc::new(App {
         config,
         clock,
@@ -170,7 +202,12 @@ pub(crate) async fn start(config: Config) -> anyhow::Result<Running> {
         inventory: InventoryCache::default(),
         sources,
         listeners,
+        events: Arc::new(events),
+        intake,
         outside,
+        write_gate,
+        remote: Arc::new(remote),
+        outgoing,
         pipeline: Arc::new(PipelineStats::default()),
         live,
         self_statsd,
@@ -178,7 +215,8 @@ pub(crate) async fn start(config: Config) -> anyhow::Result<Running> {
         reload_errors: RwLock::default(),
     });
     announce_setup(&app).await?;
-    start_tasks(&app, &tasks, &runtime, opened)?;
+    senders.start(&tasks, &runtime)?;
+    start_tasks(&app, &tasks, &runtime, queue, opened)?;
     gate.open(Arc::clone(&app));
     tracing::info!(
         http = %http_address,
@@ -196,6 +234,7 @@ fn start_tasks(
     app: &Arc<App>,
     tasks: &Tasks,
     runtime: &Handle,
+    queue: mpsc::Receiver<Incoming>,
     opened: Vec<Opened>,
 ) -> anyhow::Result<()> {
     let worker = app.worker.clone();
@@ -203,6 +242,8 @@ fn start_tasks(
     let for_forget = Arc::clone(app);
     tasks.spawn("forget", |stop| forget(for_forget, stop));
     start_maintenance(app, tasks, runtime)?;
+    let events = Arc::clone(&app.events);
+    tasks.spawn("events", |stop| async move { events.run(queue, stop).await });
 
     let pipeline = pipeline(app);
     let flush_runtime = runtime.clone();
@@ -214,7 +255,7 @@ fn start_tasks(
         listeners::spawn(opened, tasks)?;
     }
     start_monitors(app, tasks)?;
-    start_agent(app, tasks);
+    start_agent(app, tasks)?;
     Ok(())
 }
 
@@ -243,7 +284,9 @@ fn pipeline(app: &App) -> Pipeline {
         series: SeriesTable::default(),
         outside: Arc::clone(&app.outside),
         monitors: Arc::clone(&app.monitors),
+        events: Arc::clone(&app.events),
         store: Arc::clone(app.queries.store()),
+        outgoing: Arc::clone(&app.outgoing),
         alerting: Arc::clone(&app.alerting),
         live: app.live.clone(),
         stats: Arc::clone(&app.pipeline),
@@ -291,23 +334,30 @@ fn start_monitors(app: &Arc<App>, tasks: &Tasks) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn start_agent(app: &Arc<App>, tasks: &Tasks) {
+fn start_agent(app: &Arc<App>, tasks: &Tasks) -> anyhow::Result<()> {
     let config = &app.config.agent;
     if !config.enabled {
-        return;
+        return Ok(());
     }
     let Some(target) = own_target(&app.listeners) else {
         tracing::warn!(
             "the host collector is off: it needs a UDP listener without a prefix; see statsd.udp"
         );
-        return;
+        return Ok(());
     };
-    let agent = Agent { target, interval: config.interval.0, host: config.host.clone() };
+    let agent = Agent {
+        target,
+        interval: config.interval.0,
+        host: config.host.clone(),
+        top_processes: config.top_processes,
+        databases: config.watched().map_err(anyhow::Error::msg)?,
+    };
     tasks.spawn("agent", |stop| async move {
         if let Err(error) = agent::run(agent, stop).await {
             tracing::error!(%error, "the host collector cannot send");
         }
     });
+    Ok(())
 }
 
 /// Puts own metrics into the next flush.
@@ -335,6 +385,7 @@ async fn forget(app: Arc<App>, stop: CancellationToken) {
         let done = async {
             app.meta.forget_instances(before).await?;
             app.meta.forget_intervals(app.clock.now() - KEPT_MS).await?;
+            app.events.forget(app.clock.now() - app.config.events.retention.as_ms()).await?;
             app.meta.forget_notifications(before).await
         };
         if let Err(error) = done.await {
@@ -402,6 +453,19 @@ async fn open_store(
         "the sample store was opened"
     );
     Ok((Arc::new(store), report.newest))
+}
+
+/// Who takes remote writes, within what the store takes.
+fn receiver(config: &Config, store: &Arc<Tsdb>, outgoing: &Arc<Outgoing>) -> Receiver {
+    let defaults = tsdb::Options::default();
+    let options = ReceiveOptions {
+        max_series: config.remote_write.max_series,
+        out_of_order_window_ms: defaults.out_of_order_window.as_millis() as i64,
+        future_window_ms: defaults.future_window.as_millis() as i64,
+        // The store forgets a series when it was not written between two seals.
+        idle_ms: 2 * config.store.seal_interval.as_ms(),
+    };
+    Receiver::new(Arc::clone(store), Arc::clone(outgoing), options)
 }
 
 fn external_url(config: &Config, http: SocketAddr) -> String {

@@ -68,12 +68,15 @@ pub(crate) async fn page(
     now: Timestamp,
 ) -> HostPage {
     let selector = format!("{{host={}}}", Quoted(&row.name));
-    let resources = resources(queries, &selector, now).await;
+    let book = Book::read(queries, &selector, now).await;
+    let resources = resources(&book);
+    let mut panels = panels(&selector);
+    panels.extend(panels_of_parts(&book, &selector));
     HostPage {
         verdict: verdict(&row, &resources, &alerts),
         facts: facts(queries, &selector, now).await,
         resources,
-        panels: panels(&selector),
+        panels,
         row,
         alerts,
     }
@@ -125,8 +128,7 @@ async fn facts(queries: &Queries, selector: &str, now: Timestamp) -> Vec<Fact> {
     facts
 }
 
-async fn resources(queries: &Queries, selector: &str, now: Timestamp) -> Vec<Resource> {
-    let book = Book::read(queries, selector, now).await;
+fn resources(book: &Book) -> Vec<Resource> {
     let mut resources = vec![
         Resource {
             name: "CPU".to_owned(),
@@ -180,15 +182,40 @@ async fn resources(queries: &Queries, selector: &str, now: Timestamp) -> Vec<Res
             errors: none("not counted by the kernel"),
         });
     }
+    resources.extend(book.rows("host_database_up").iter().filter_map(|(labels, up)| {
+        let server = labels.get("server")?;
+        let system = match labels.get("system")? {
+            "postgresql" => "PostgreSQL",
+            "mysql" => "MySQL",
+            other => other,
+        };
+        let used = "host_database_connections_used_ratio";
+        let waiting = "host_database_connections_waiting";
+        let is_up = *up >= 0.5;
+        Some(Resource {
+            name: format!("{system} {server}"),
+            utilization: book.ratio(used, server, "of the connections it takes"),
+            saturation: book.count(waiting, server, "connections that wait for a lock now"),
+            errors: if is_up {
+                book.count(
+                    "refused",
+                    server,
+                    "connections refused in the last hour, it had too many",
+                )
+            } else {
+                Cell { health: Health::Critical, ..told("down", "it does not answer the agent") }
+            },
+        })
+    }));
     resources
 }
 
-/// All numbers of a host by metric and by device, mount or interface.
+/// All numbers of a host by metric and by device, mount, interface or database server.
 struct Book(BTreeMap<&'static str, Vec<(Labels, f64)>>);
 
 impl Book {
     async fn read(queries: &Queries, selector: &str, now: Timestamp) -> Self {
-        const GAUGES: [&str; 12] = [
+        const GAUGES: [&str; 16] = [
             "host_cpu_utilization_ratio",
             "host_load_per_cpu",
             "host_memory_used_ratio",
@@ -201,6 +228,10 @@ impl Book {
             "host_threads_used_ratio",
             "host_pressure_cpu_some_ratio",
             "host_pressure_memory_some_ratio",
+            "host_process_count",
+            "host_database_up",
+            "host_database_connections_used_ratio",
+            "host_database_connections_waiting",
         ];
         let mut book = BTreeMap::new();
         for metric in GAUGES {
@@ -211,6 +242,7 @@ impl Book {
         let rate = |metric: &str| format!("rate({metric}{selector}[1m])");
         for (key, expr) in [
             ("oom", increase("host_memory_oom_kills")),
+            ("refused", increase("host_database_connections_refused")),
             (
                 "drops",
                 format!(
@@ -250,10 +282,11 @@ impl Book {
         values.map(str::to_owned).collect()
     }
 
-    /// The number of a metric; `key` is a device, mount or interface, or empty for the host itself.
+    /// The number of a metric; `key` is a device, mount, interface or database server, or empty for the
+    /// host itself.
     fn get(&self, metric: &str, key: &str) -> Option<f64> {
         let is_it = |labels: &Labels| {
-            let keys = ["device", "mount", "interface"];
+            let keys = ["device", "mount", "interface", "server"];
             key.is_empty() || keys.iter().any(|name| labels.get(name) == Some(key))
         };
         self.rows(metric).iter().find(|(labels, _)| is_it(labels)).map(|(_, value)| *value)
@@ -321,7 +354,11 @@ impl Book {
 }
 
 fn none(detail: &str) -> Cell {
-    Cell { text: "–".to_owned(), detail: detail.to_owned(), health: Health::Ok, ratio: None }
+    told("–", detail)
+}
+
+fn told(text: &str, detail: &str) -> Cell {
+    Cell { text: text.to_owned(), detail: detail.to_owned(), health: Health::Ok, ratio: None }
 }
 
 fn graded(value: f64, warning: f64, critical: f64) -> Health {
@@ -405,6 +442,27 @@ fn panels(selector: &str) -> Vec<Panel> {
             ],
         ),
     ];
+    drawn(rows.into())
+}
+
+/// Charts of what not every agent tells: processes by command, and database servers.
+fn panels_of_parts(book: &Book, selector: &str) -> Vec<Panel> {
+    // Many commands are known, most of them from another hour; a chart has room for the largest.
+    let top = |metric: &str| vec![(format!("topk(5, {metric}{selector} > 0)"), "")];
+    let mut rows: Vec<PanelRow> = Vec::new();
+    if !book.rows("host_process_count").is_empty() {
+        let (cpu, memory) = (top("host_process_cpu_ratio"), top("host_process_memory_bytes"));
+        rows.push(("process-cpu", "Processes by CPU", Unit::Ratio, cpu));
+        rows.push(("process-memory", "Processes by memory", Unit::Bytes, memory));
+    }
+    if !book.rows("host_database_up").is_empty() {
+        let states = vec![(format!("host_database_connections{selector}"), "")];
+        rows.push(("database-connections", "Database connections", Unit::None, states));
+    }
+    drawn(rows)
+}
+
+fn drawn(rows: Vec<PanelRow>) -> Vec<Panel> {
     rows.into_iter()
         .map(|(id, title, unit, queries)| Panel {
             id: id.to_owned(),
@@ -424,9 +482,38 @@ fn panels(selector: &str) -> Vec<Panel> {
 mod tests {
     use super::*;
 
+    /// One series with the value 1.
+    fn one(labels: &[(&str, &str)]) -> Vec<(Labels, f64)> {
+        vec![(Labels::from_pairs(labels.iter().copied()), 1.0)]
+    }
+
+    #[test]
+    fn a_database_server_is_a_resource() {
+        let labels = [("system", "postgresql"), ("server", "db:5432")];
+        let mut book = BTreeMap::from([
+            ("host_database_up", one(&labels)),
+            ("host_database_connections_used_ratio", one(&labels)),
+            ("host_database_connections_waiting", one(&labels)),
+        ]);
+        let resource = |book: &BTreeMap<_, _>| resources(&Book(book.clone())).pop().unwrap();
+        let found = resource(&book);
+        assert_eq!(found.name, "PostgreSQL db:5432");
+        let cells = [&found.utilization, &found.saturation, &found.errors];
+        let health = [Health::Critical, Health::Warning, Health::Ok];
+        assert_eq!(cells.map(|cell| cell.health), health, "{found:?}");
+        book.insert("host_database_up", vec![(Labels::from_pairs(labels), 0.0)]);
+        let errors = resource(&book).errors;
+        assert_eq!((errors.text.as_str(), errors.health), ("down", Health::Critical));
+    }
+
     #[test]
     fn every_chart_is_promql() {
-        for panel in panels("{host=\"a\"}") {
+        let selector = "{host=\"a\"}";
+        let book = Book([("host_process_count", one(&[])), ("host_database_up", one(&[]))].into());
+        let parts = panels_of_parts(&book, selector);
+        assert_eq!(parts.len(), 3);
+        assert!(panels_of_parts(&Book(BTreeMap::new()), selector).is_empty());
+        for panel in panels(selector).into_iter().chain(parts) {
             for query in panel.queries {
                 promql::parse(&query.expr).unwrap_or_else(|e| panic!("{}: {e}", query.expr));
             }

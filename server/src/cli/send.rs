@@ -1,14 +1,15 @@
-//! `bellwether send`: a metric from a shell or a script.
+//! `bellwether send`: a metric, an event or a service check from a shell or a script.
 
 use std::{net::UdpSocket, process::ExitCode};
 
 use anyhow::Context as _;
 use clap::Args;
-use ingest::{Arrival, Shard, ShardOptions};
+use ingest::{Arrival, Reason, Shard, ShardOptions};
 
 #[derive(Debug, Args)]
 pub(super) struct SendArgs {
-    /// Lines such as `orders.created:1|c` or `job.duration:320|ms|#job:backup`
+    /// Lines such as `orders.created:1|c`, `_e{8,11}:Deployed|Version 1.2|#service:shop` or
+    /// `_sc|backup|0|m:312 files`
     #[arg(required = true)]
     lines: Vec<String>,
     /// The StatsD listener to send to
@@ -37,10 +38,19 @@ fn check(text: &str) -> anyhow::Result<()> {
     let refused = window.tallies.iter().flat_map(|(_, tally)| tally.rejected.iter()).next();
     match refused {
         None => Ok(()),
-        Some((reason, _)) => anyhow::bail!(
-            "`{text}` is not a StatsD line ({}); expected NAME:VALUE|TYPE, such as orders.created:1|c",
-            reason.as_str()
-        ),
+        Some((reason, _)) => {
+            let expected = match reason {
+                Reason::BadEvent => {
+                    "_e{BYTES OF TITLE,BYTES OF TEXT}:TITLE|TEXT, such as _e{8,11}:Deployed|Version 1.2"
+                }
+                Reason::BadServiceCheck => "_sc|NAME|0 to 3, such as _sc|backup|0",
+                _ => "NAME:VALUE|TYPE, such as orders.created:1|c",
+            };
+            anyhow::bail!(
+                "`{text}` is not a StatsD line ({}); expected {expected}",
+                reason.as_str()
+            )
+        }
     }
 }
 
@@ -50,10 +60,19 @@ mod tests {
 
     #[test]
     fn a_bad_line_is_refused_with_the_reason() {
-        assert!(check("a.b:1|c|#x:y").is_ok());
-        for text in ["a", "a:1", "a:1|zz", "a:x|c"] {
+        for text in ["a.b:1|c|#x:y", "_e{1,1}:a|b", "_sc|a|0"] {
+            assert!(check(text).is_ok(), "{text}");
+        }
+        for (text, expected) in [
+            ("a", "NAME:VALUE|TYPE"),
+            ("a:1", "NAME:VALUE|TYPE"),
+            ("a:1|zz", "NAME:VALUE|TYPE"),
+            ("a:x|c", "NAME:VALUE|TYPE"),
+            ("_e{1,2}:a|b", "_e{BYTES OF TITLE"),
+            ("_sc|a|up", "_sc|NAME|0 to 3"),
+        ] {
             let error = check(text).unwrap_err().to_string();
-            assert!(error.contains("expected NAME:VALUE|TYPE"), "{error}");
+            assert!(error.contains(&format!("expected {expected}")), "{error}");
         }
     }
 }

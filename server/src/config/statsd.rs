@@ -2,10 +2,7 @@
 
 mod listener;
 
-use std::{
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{path::Path, time::Duration};
 
 use ipnet::IpNet;
 use serde::Deserialize;
@@ -14,7 +11,7 @@ pub(crate) use listener::{Listen, ListenerTable};
 
 use super::{
     Problems,
-    value::{Bytes, Span},
+    value::{Bytes, Paths, Span},
 };
 use crate::listen::{AllowList, Endpoint, Transport};
 
@@ -77,8 +74,9 @@ pub(crate) struct Statsd {
     pub(crate) receive_buffer: Bytes,
     /// What a gauge with a minus sign means.
     pub(crate) gauge_negative: GaugeNegative,
-    /// Rules that turn dotted names into labels, in `statsd_exporter`'s format.
-    pub(crate) mappings: Option<PathBuf>,
+    /// Files of rules that turn dotted names into labels, in `statsd_exporter`'s format: one or a list,
+    /// `*` stands for part of a file's name. The first file with a rule for a name decides.
+    pub(crate) mappings: Paths,
     /// How long a series without packets goes on.
     pub(crate) ttl: TimeToLive,
     /// The most series in all; more are refused and counted.
@@ -98,7 +96,7 @@ impl Default for Statsd {
             flush_interval: Span::seconds(10),
             receive_buffer: Bytes(8 << 20),
             gauge_negative: GaugeNegative::Delta,
-            mappings: None,
+            mappings: Paths::default(),
             ttl: TimeToLive::default(),
             max_series: 1_000_000,
             max_series_per_source: 250_000,
@@ -122,7 +120,7 @@ impl Statsd {
             list.iter().filter_map(move |text| Endpoint::new(transport, text).ok())
         });
         short
-            .map(|endpoint| Listen::new(endpoint, self.gauge_negative))
+            .map(|endpoint| Listen::new(endpoint, self))
             .chain(self.listener.iter().filter_map(|table| table.resolve(self)))
             .collect()
     }
@@ -134,7 +132,10 @@ impl Statsd {
 
     /// Makes paths relative to a folder.
     pub(super) fn resolve_paths(&mut self, folder: &Path) {
-        self.mappings.iter_mut().for_each(|path| *path = folder.join(&*path));
+        let own = self.listener.iter_mut().filter_map(|table| table.mappings.as_mut());
+        for path in own.chain([&mut self.mappings]).flat_map(|paths| &mut paths.0) {
+            *path = folder.join(&*path);
+        }
         for path in self.unix.iter_mut().filter(|path| !path.is_empty()) {
             *path = folder.join(&*path).to_string_lossy().into_owned();
         }

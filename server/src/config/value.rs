@@ -1,8 +1,11 @@
-//! Values with a unit: `"10s"`, `"8MiB"`.
+//! Values with a unit, `"10s"` and `"8MiB"`, and lists that may be a single value.
 
-use std::{fmt, time::Duration};
+use std::{fmt, path::PathBuf, time::Duration};
 
-use serde::{Deserialize, Deserializer, de::Error as _};
+use serde::{
+    Deserialize, Deserializer,
+    de::{Error as _, SeqAccess, Visitor},
+};
 
 /// A length of time in Prometheus's notation.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -62,6 +65,38 @@ impl<'de> Deserialize<'de> for Bytes {
     }
 }
 
+/// Paths: one, or a list of them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Paths(pub(crate) Vec<PathBuf>);
+
+impl<'de> Deserialize<'de> for Paths {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct OneOrMore;
+
+        impl<'de> Visitor<'de> for OneOrMore {
+            type Value = Paths;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a path or a list of paths")
+            }
+
+            fn visit_str<E: serde::de::Error>(self, path: &str) -> Result<Paths, E> {
+                Ok(Paths(vec![path.into()]))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Paths, A::Error> {
+                let mut paths = Vec::new();
+                while let Some(path) = list.next_element()? {
+                    paths.push(path);
+                }
+                Ok(Paths(paths))
+            }
+        }
+
+        deserializer.deserialize_any(OneOrMore)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -80,5 +115,18 @@ mod tests {
         ] {
             assert_eq!(Bytes::parse(text), bytes.map(Bytes), "{text}");
         }
+    }
+
+    #[test]
+    fn one_path_may_stand_for_a_list() {
+        let read = |text: &str| {
+            let mut table: toml::Table = text.parse().unwrap();
+            Paths::deserialize(table.remove("v").unwrap()).map(|paths| paths.0.len())
+        };
+        assert_eq!(read("v = \"a\""), Ok(1));
+        assert_eq!(read("v = [\"a\", \"b\"]"), Ok(2));
+        assert_eq!(read("v = []"), Ok(0));
+        let error = read("v = 5").unwrap_err().to_string();
+        assert!(error.contains("a path or a list of paths"), "{error}");
     }
 }

@@ -6,12 +6,16 @@ use axum::{Json, extract::State};
 use serde::Serialize;
 
 use super::Shared;
-use crate::listen::{self, Loss};
+use crate::{
+    app::App,
+    listen::{self, Loss},
+};
 
 #[derive(Debug, Serialize)]
 pub(super) struct Connections {
     listeners: Vec<Listener>,
     sources: Vec<api_types::Source>,
+    remote_writers: Vec<RemoteWriter>,
     top_offenders: Vec<Offender>,
 }
 
@@ -43,6 +47,17 @@ impl From<&listen::Listener> for Listener {
     }
 }
 
+/// Who sends by remote write.
+#[derive(Debug, Serialize)]
+struct RemoteWriter {
+    /// The name of the token or account.
+    name: String,
+    requests: u64,
+    samples: u64,
+    refused_samples: u64,
+    last_seen_ms: i64,
+}
+
 #[derive(Debug, Serialize)]
 struct Offender {
     name: String,
@@ -71,5 +86,20 @@ pub(super) async fn connections(State(app): State<Shared>) -> Json<Connections> 
             })
             .collect(),
         sources: app.source_rows(),
+        remote_writers: remote_writers(&app),
     })
+}
+
+fn remote_writers(app: &App) -> Vec<RemoteWriter> {
+    let writers = app.remote.stats.writers();
+    writers
+        .into_iter()
+        .map(|(name, books)| RemoteWriter {
+            name,
+            requests: books.requests,
+            samples: books.samples,
+            refused_samples: books.refused,
+            last_seen_ms: books.last_seen,
+        })
+        .collect()
 }

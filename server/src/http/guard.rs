@@ -4,7 +4,7 @@
 use api_types::Role;
 use axum::{
     extract::{FromRequestParts, State},
-    http::{HeaderMap, header, request::Parts},
+    http::{HeaderMap, StatusCode, header, request::Parts},
     middleware::Next,
     response::Response,
 };
@@ -78,16 +78,35 @@ impl<S: Send + Sync> FromRequestParts<S> for Admin {
     type Rejection = HttpError;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, HttpError> {
-        let principal = parts.extensions.get::<Principal>().ok_or_else(HttpError::unauthorized)?;
-        if principal.role < Role::Admin {
-            return Err(HttpError::new(
-                axum::http::StatusCode::FORBIDDEN,
-                "forbidden",
-                format!("`{}` is not an admin", principal.name),
-            ));
-        }
-        Ok(Self)
+        require(parts, Role::Admin).map(|()| Self)
     }
+}
+
+/// An argument for handlers that only an editor or an admin may call.
+#[derive(Debug)]
+pub(super) struct Editor;
+
+impl<S: Send + Sync> FromRequestParts<S> for Editor {
+    type Rejection = HttpError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, HttpError> {
+        require(parts, Role::Editor).map(|()| Self)
+    }
+}
+
+/// Refuses a caller below `role`.
+fn require(parts: &Parts, role: Role) -> Result<(), HttpError> {
+    let principal = parts.extensions.get::<Principal>().ok_or_else(HttpError::unauthorized)?;
+    if principal.role < role {
+        let message = match role {
+            Role::Admin => format!("`{}` is not an admin", principal.name),
+            Role::Editor | Role::Viewer => {
+                format!("`{}` may only read, this needs the role editor", principal.name)
+            }
+        };
+        return Err(HttpError::new(StatusCode::FORBIDDEN, "forbidden", message));
+    }
+    Ok(())
 }
 
 #[cfg(test)]

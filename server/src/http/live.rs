@@ -1,4 +1,4 @@
-//! `/api/app/live`: flush ticks, alert and monitor changes as server-sent events.
+//! `/api/app/live`: what changed, as server-sent events.
 
 use std::{convert::Infallible, time::Duration};
 
@@ -50,5 +50,7 @@ fn name_of(event: &LiveEvent) -> &'static str {
         LiveEvent::Tick { .. } => "tick",
         LiveEvent::Alert { .. } => "alert",
         LiveEvent::Monitor { .. } => "monitor",
+        LiveEvent::Events { .. } => "events",
+        LiveEvent::Check { .. } => "check",
     }
 }

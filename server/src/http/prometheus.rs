@@ -8,8 +8,14 @@ mod query;
 mod rules;
 mod series;
 mod value;
+pub(crate) mod write;
 
-use axum::{Router, routing::get};
+use axum::{
+    Router,
+    routing::{get, post},
+};
+
+pub(super) use params::parse_time;
 
 use super::Shared;
 
@@ -28,4 +34,5 @@ pub(super) fn routes() -> Router<Shared> {
         .route("/status/buildinfo", get(metadata::build_info))
         .route("/rules", get(rules::rules))
         .route("/alerts", get(rules::alerts))
+        .route("/write", post(write::write))
 }

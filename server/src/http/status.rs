@@ -30,13 +30,15 @@ fn counter(reading: &Reading) -> Counter {
     let name = reading.definition.name;
     let mut words = name.split('_').skip(1);
     let part = match words.next() {
-        Some("ingest" | "flush") => "Ingest",
+        Some("ingest" | "flush" | "remote") => "Ingest",
         Some("store" | "query") => "Store",
         Some("rules" | "alerts") => "Rules",
         Some("outbox") => "Notifications",
         _ => "Monitors",
     };
-    let label = reading.label.as_ref().map(|(_, value)| format!(" ({})", value.replace('_', " ")));
+    let labels: Vec<String> =
+        reading.labels.iter().map(|(_, value)| value.replace('_', " ")).collect();
+    let label = (!labels.is_empty()).then(|| format!(" ({})", labels.join(", ")));
     let words = name.trim_start_matches("bellwether_").trim_end_matches("_total");
     let unit = match () {
         () if name.ends_with("_seconds") => notify::quantity::Unit::Seconds,

@@ -26,11 +26,15 @@ use tokio_util::sync::CancellationToken;
 use super::{Listener, Loss, Transport, file::SocketFile};
 
 /// Datagrams taken in one call after the first.
-const BATCH: usize = 32;
+const BATCH: usize = 64;
 /// The largest UDP payload, so that none is ever cut; larger ones of a socket file are.
 const MAX_DATAGRAM: usize = 65_536;
-/// The rest after a batch that was not full.
-const PACE: Duration = Duration::from_micros(250);
+/// The bounds of the rest after a batch that was not full. A wake-up costs as much as reading three
+/// datagrams of full size, so the longest one that is safe is the cheapest.
+const SHORTEST_REST: Duration = Duration::from_micros(100);
+const LONGEST_REST: Duration = Duration::from_millis(1);
+/// What a flood from this machine fills of a socket buffer, the kernel's overhead included.
+const FLOOD_BYTES_PER_MILLISECOND: u64 = 700_000;
 /// How often a reader without traffic looks whether it should stop.
 pub(super) const POLL: Duration = Duration::from_millis(200);
 /// Batches still taken at the end, which is more than a socket buffer of the default size holds.
@@ -65,7 +69,8 @@ struct Reader<'a> {
     listener: &'a Listener,
     socket: &'a OwnedFd,
     worker: usize,
-    is_paced: bool,
+    /// How long to rest after a batch that was not full; not at all on a socket file.
+    rest: Option<Duration>,
     /// Numbers of allowed senders that have one. Bounded, because senders beyond the limit have none.
     known: HashMap<IpAddr, SourceId>,
     buffers: Vec<Vec<u8>>,
@@ -79,7 +84,8 @@ impl<'a> Reader<'a> {
             listener,
             socket: &socket.socket,
             worker: socket.worker,
-            is_paced: listener.endpoint.transport() == Transport::Udp,
+            rest: (listener.endpoint.transport() == Transport::Udp)
+                .then(|| rest_within(listener.granted_buffer.unwrap_or(0))),
             known: HashMap::new(),
             buffers: vec![vec![0; MAX_DATAGRAM]; BATCH + 1],
             headers: MultiHeaders::preallocate(BATCH, None),
@@ -103,8 +109,8 @@ impl<'a> Reader<'a> {
                 continue;
             }
             self.accept();
-            if self.is_paced && self.received.len() <= BATCH {
-                rest(PACE);
+            if let Some(pause) = self.rest.filter(|_| self.received.len() <= BATCH) {
+                rest(pause);
             }
         }
         for _ in 0..MAX_LAST_BATCHES {
@@ -167,6 +173,12 @@ impl<'a> Reader<'a> {
             batch.accept(&buffer[..received.length], source, received.is_truncated);
         }
     }
+}
+
+/// The time in which a flood fills a quarter of a socket buffer.
+fn rest_within(buffer_bytes: usize) -> Duration {
+    let microseconds = buffer_bytes as u64 / 4 * 1_000 / FLOOD_BYTES_PER_MILLISECOND;
+    Duration::from_micros(microseconds).clamp(SHORTEST_REST, LONGEST_REST)
 }
 
 fn received(message: &RecvMsg<'_, '_, SockaddrStorage>) -> Received {

@@ -11,8 +11,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use ingest::{Arrival, Dialect, Shard, ShardOptions, SourceId};
+use ingest::{Arrival, Dialect, Mapping, Shard, ShardOptions, SourceId};
 use ipnet::IpNet;
+
+use crate::events::{Intake, ListenerLabels};
 
 use super::{
     AllowList, Endpoint, Framing, Loss, Losses, Sources,
@@ -67,6 +69,16 @@ impl Stamps {
     }
 }
 
+/// What all listeners have in common.
+#[derive(Debug, Clone)]
+pub(crate) struct Common {
+    /// Who sends.
+    pub(crate) sources: Arc<Sources>,
+    pub(crate) stamps: Stamps,
+    /// Takes events and service checks.
+    pub(crate) intake: Arc<Intake>,
+}
+
 /// One reader's part of a listener.
 #[derive(Debug)]
 struct Worker {
@@ -83,15 +95,18 @@ pub(crate) struct Listener {
     pub(crate) granted_buffer: Option<usize>,
     /// Whether names arrive in the store without a prefix.
     pub(crate) keeps_names: bool,
+    /// How lines are read; each reader's aggregation has it too.
+    dialect: Mutex<Dialect>,
     workers: Vec<Worker>,
     losses: Losses,
     connections: AtomicUsize,
     accepted: AtomicU64,
     allow: AllowList,
-    sources: Arc<Sources>,
+    common: Common,
+    /// Of events and service checks.
+    event_labels: ListenerLabels,
     /// The sender of everything that comes without an address.
     nameless: SourceId,
-    stamps: Stamps,
 }
 
 impl Listener {
@@ -100,8 +115,7 @@ impl Listener {
         options: &ListenerOptions,
         endpoint: Endpoint,
         granted_buffer: Option<usize>,
-        sources: Arc<Sources>,
-        stamps: Stamps,
+        common: &Common,
     ) -> Self {
         let worker = || Worker {
             shard: Mutex::new(Shard::new(ShardOptions {
@@ -113,23 +127,39 @@ impl Listener {
         let transport = endpoint.transport();
         let nameless = if transport.is_file() {
             let origin = Origin::File(endpoint.address().into());
-            sources.id(&Sender { transport, origin })
+            common.sources.id(&Sender { transport, origin })
         } else {
             SourceId(0)
         };
         Self {
             granted_buffer,
             keeps_names: options.dialect.prefix.is_empty(),
+            dialect: Mutex::new(options.dialect.clone()),
             workers: (0..options.workers.get()).map(|_| worker()).collect(),
             losses: Losses::default(),
             connections: AtomicUsize::new(0),
             accepted: AtomicU64::new(0),
             allow: AllowList::new(options.allow.clone(), endpoint.ip()),
-            sources,
+            common: common.clone(),
+            event_labels: ListenerLabels::from(&options.dialect),
             nameless,
-            stamps,
             endpoint,
         }
+    }
+
+    /// Has lines mapped by other rules from now on; no line is lost or read twice. Says whether the
+    /// rules are others than before: the same cost nothing.
+    pub(crate) fn set_mapping(&self, mapping: Arc<Mapping>) -> bool {
+        // Nothing is left half done under the lock.
+        let mut dialect = self.dialect.lock().unwrap_or_else(PoisonError::into_inner);
+        if *dialect.mapping == *mapping {
+            return false;
+        }
+        dialect.mapping = mapping;
+        for mut shard in self.shards() {
+            shard.set_dialect(dialect.clone());
+        }
+        true
     }
 
     /// The aggregations of all readers, each locked when it is its turn.
@@ -170,7 +200,7 @@ impl Listener {
 
     /// Opens a reader's aggregation for payloads that arrived together.
     pub(super) fn batch(&self, worker: usize) -> Batch<'_> {
-        Batch { shard: self.shard(worker), listener: self, stamp: self.stamps.now() }
+        Batch { shard: self.shard(worker), listener: self, stamp: self.common.stamps.now() }
     }
 
     /// The number of a sender; `None`, and counted, when it may not send.
@@ -178,7 +208,9 @@ impl Listener {
         let Some(address) = address else { return Some(self.nameless) };
         if self.allow.is_allowed(address) {
             let transport = self.endpoint.transport();
-            return Some(self.sources.id(&Sender { transport, origin: Origin::Host(address) }));
+            return Some(
+                self.common.sources.id(&Sender { transport, origin: Origin::Host(address) }),
+            );
         }
         if self.losses.add(Loss::NotAllowed) == 0 {
             tracing::warn!(
@@ -225,8 +257,10 @@ impl Batch<'_> {
             self.listener.lose(Loss::Truncated);
         }
         let arrival = Arrival { source, stamp: self.stamp, is_truncated };
-        // Events and service checks are counted by the shard.
-        self.shard.accept(payload, arrival, &mut |_| {});
+        let Listener { common, event_labels, .. } = self.listener;
+        self.shard.accept(payload, arrival, &mut |extra| {
+            common.intake.accept(&extra, source, event_labels);
+        });
     }
 }
 

@@ -16,10 +16,9 @@ use nix::sys::socket::{
 };
 
 use super::{
-    Endpoint, Listener, ListenerOptions, Sources, Transport,
+    Common, Endpoint, Listener, ListenerOptions, Transport,
     datagram::{DatagramSocket, POLL},
     file::SocketFile,
-    listener::Stamps,
     stream::Acceptor,
 };
 
@@ -43,11 +42,7 @@ pub(crate) struct Opened {
 ///
 /// # Errors
 /// When the address is taken or not ours, or the file cannot be made.
-pub(crate) fn open(
-    options: &ListenerOptions,
-    sources: &Arc<Sources>,
-    stamps: Stamps,
-) -> io::Result<Opened> {
+pub(crate) fn open(options: &ListenerOptions, common: &Common) -> io::Result<Opened> {
     let mut granted_buffer = None;
     let (endpoint, sockets) = match &options.endpoint {
         Endpoint::Udp(address) => {
@@ -82,7 +77,7 @@ pub(crate) fn open(
             (options.endpoint.clone(), Sockets::Stream(Acceptor::unix(socket, file, options)?))
         }
     };
-    let listener = Listener::new(options, endpoint, granted_buffer, Arc::clone(sources), stamps);
+    let listener = Listener::new(options, endpoint, granted_buffer, common);
     Ok(Opened { listener: Arc::new(listener), sockets })
 }
 

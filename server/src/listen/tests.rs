@@ -6,8 +6,10 @@ mod datagrams;
 use std::{num::NonZeroUsize, sync::Arc, time::Duration};
 
 use ingest::{Dialect, Tally};
+use model::ManualClock;
 
 use super::*;
+use crate::events::Intake;
 
 /// A listener at its defaults.
 pub(crate) fn options(address: &str) -> ListenerOptions {
@@ -28,8 +30,14 @@ pub(crate) fn options(address: &str) -> ListenerOptions {
 
 /// The books of a listener without its sockets.
 pub(crate) fn listener(options: &ListenerOptions) -> Listener {
-    let sources = Arc::new(Sources::new());
-    Listener::new(options, options.endpoint.clone(), None, sources, Stamps::new())
+    Listener::new(options, options.endpoint.clone(), None, &common())
+}
+
+/// Nobody takes the events.
+pub(crate) fn common() -> Common {
+    let clock = Arc::new(ManualClock::new(0));
+    let (intake, _) = Intake::new(1, clock, Arc::default());
+    Common { sources: Arc::new(Sources::new()), stamps: Stamps::new(), intake: Arc::new(intake) }
 }
 
 /// What arrived since the last call.

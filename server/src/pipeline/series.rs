@@ -25,6 +25,11 @@ impl SeriesTable {
         Some(*series)
     }
 
+    /// The labels of a handle that was resolved.
+    pub(super) fn labels(&self, handle: u32) -> Option<&Labels> {
+        self.0.get(handle as usize)?.as_ref().map(|(_, labels)| labels)
+    }
+
     /// Forgets a handle whose series ended.
     pub(super) fn forget(&mut self, handle: u32) {
         if let Some(slot) = self.0.get_mut(handle as usize) {

@@ -4,10 +4,11 @@ use std::collections::HashSet;
 
 use ingest::FlushSink;
 use model::{Labels, Metadata, Timestamp, Value};
-use rules::{AppendError, Row, Sink};
+use rules::{AppendError, Sink};
 use tsdb::{Batch, Committed, SeriesRef, Tsdb};
 
 use super::{Pipeline, SeriesTable, latest};
+use crate::remote::outgoing::{Outgoing, Row};
 
 /// How far back the value of a counter is looked for when its series is new to this process.
 const SEED_MS: i64 = 86_400_000;
@@ -81,6 +82,20 @@ impl<'a> Gathering<'a> {
         })
     }
 
+    /// All samples with the labels of their series, to be sent on.
+    fn rows(&self, at: Timestamp) -> Vec<Row> {
+        let outside = self.outside.iter().map(Some);
+        let labels = self.handles.iter().map(|handle| self.series.labels(*handle)).chain(outside);
+        let samples = labels
+            .zip(&self.samples)
+            .filter_map(|(labels, (_, value))| Some((labels?.clone(), at, value.clone())));
+        let dated = self.dated_handles.iter().zip(&self.dated).filter_map(|(handle, dated)| {
+            let (_, timestamp, value) = dated;
+            Some((self.series.labels(*handle)?.clone(), *timestamp, value.clone()))
+        });
+        samples.chain(dated).collect()
+    }
+
     /// Keeps only the samples whose series the store forgot, under fresh references.
     fn retry(&mut self, unknown: &HashSet<SeriesRef>) {
         let Self {
@@ -143,7 +158,9 @@ impl Pipeline {
         for (labels, value) in outside {
             gathering.add_outside(labels, value);
         }
+        let rows = if self.outgoing.is_enabled() { gathering.rows(at) } else { Vec::new() };
         let committed = gathering.commit(at);
+        self.outgoing.offer(rows);
         if !committed.unknown.is_empty() {
             // A seal made room between two flushes; the series go on under new references.
             gathering.retry(&committed.unknown.into_iter().collect());
@@ -162,10 +179,11 @@ impl Pipeline {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct StoreSink<'a> {
     pub(crate) store: &'a Tsdb,
+    pub(crate) outgoing: &'a Outgoing,
 }
 
 impl Sink for StoreSink<'_> {
-    fn append(&self, timestamp: Timestamp, rows: &[Row]) -> Result<(), AppendError> {
+    fn append(&self, timestamp: Timestamp, rows: &[rules::Row]) -> Result<(), AppendError> {
         let samples: Vec<(SeriesRef, Value)> = rows
             .iter()
             .map(|(labels, value)| (self.store.resolve(labels), value.clone()))
@@ -173,6 +191,10 @@ impl Sink for StoreSink<'_> {
         let batch = Batch { timestamp, samples: &samples, ..Batch::default() };
         let committed = self.store.commit(&batch);
         if committed.unknown.is_empty() {
+            if self.outgoing.is_enabled() {
+                let sent_on = rows.iter().map(|(labels, v)| (labels.clone(), timestamp, v.clone()));
+                self.outgoing.offer(sent_on.collect());
+            }
             return Ok(());
         }
         Err(AppendError(format!("the store did not take {} series", committed.unknown.len())))

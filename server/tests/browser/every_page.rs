@@ -19,12 +19,14 @@ struct Page {
     charts: usize,
     /// What is opened before the page is looked at.
     opened: Option<&'static str>,
+    /// What has the focus while the page is looked at.
+    focused: Option<&'static str>,
     /// Whether the server refuses what the page asks for.
     is_refused: bool,
 }
 
 fn page(path: &str, ready: &'static str) -> Page {
-    Page { path: path.to_owned(), ready, charts: 0, opened: None, is_refused: false }
+    Page { path: path.to_owned(), ready, charts: 0, opened: None, focused: None, is_refused: false }
 }
 
 /// Pages for everybody.
@@ -36,6 +38,11 @@ fn doors() -> Vec<Page> {
 fn pages(alert: &str) -> Vec<Page> {
     let charted = |path: &str, ready, charts| Page { charts, ..page(path, ready) };
     let refused = |path, ready| Page { is_refused: true, ..page(path, ready) };
+    let focused = |path: &str, charts| Page {
+        focused: Some("[data-testid=annotation]"),
+        charts,
+        ..page(path, "[data-testid=annotation]")
+    };
     let opened = |path: &str, ready, opened| Page { opened: Some(opened), ..page(path, ready) };
     vec![
         page("/", "[data-testid=monitor-row]"),
@@ -46,6 +53,12 @@ fn pages(alert: &str) -> Vec<Page> {
         page("/alerts", "[data-testid=alert-row]"),
         charted(&format!("/alerts/{alert}?range=5m"), "[data-testid=timeline] li", 1),
         page("/uptime", "[data-testid=monitor-row]"),
+        opened("/uptime", "[data-testid=check-history] li", "[data-testid=check-row] button"),
+        page("/events", "[data-testid=event-row]"),
+        page("/events?q=nobody", ".empty"),
+        page("/events?range=5m&from=1000&to=2000", ".empty"),
+        focused("/services/checkout?range=15m", 3),
+        focused("/explore?q=rate(shop_requests[1m])&range=15m", 1),
         charted("/uptime/shop?range=5m", "[data-testid=verdict]", 1),
         page("/uptime/gone", "[data-testid=outages] tr"),
         page("/explore", "[data-testid=metrics] li"),
@@ -84,6 +97,7 @@ impl Scene {
         let server = Server::start_with(folder, &agent, &token).await;
         let traffic = Traffic::start(server.statsd).await;
         server.send("queue.depth:250|g|#service:checkout\nnot a metric");
+        server.send(happenings());
         hook.expect("firing").await;
         let alert = eventually("everything has arrived", async || {
             let overview = server.http.get("/api/app/overview").await.ok();
@@ -98,6 +112,17 @@ impl Scene {
         .await;
         Self { server, alert, _hook: hook, _site: site, _traffic: traffic }
     }
+}
+
+/// Events of every type, some of them at once, and a service check in each state.
+fn happenings() -> String {
+    let events = ["info", "success", "warning", "error"].map(|kind| {
+        format!("_e{{8,11}}:Deployed|As\\nplanned|t:{kind}|p:low|h:web-1|k:rel|#service:checkout")
+    });
+    let checks = (0..4).map(|status| {
+        format!("_sc|check.{status}|{status}|h:web-1|#service:checkout|m:a message of some length")
+    });
+    events.into_iter().chain(checks).collect::<Vec<_>>().join("\n")
 }
 
 /// One is up, one is down, and one has never reported.
@@ -133,6 +158,15 @@ async fn load(browser: &Browser, page: &Page) {
     }
     browser.expect_shown(page.ready).await;
     browser.expect_ink("main", page.charts).await;
+    focus(browser, page).await;
+}
+
+async fn focus(browser: &Browser, page: &Page) {
+    if let Some(element) = page.focused {
+        browser
+            .run::<Value>("document.querySelector(arguments[0]).focus()", &[json!(element)])
+            .await;
+    }
 }
 
 /// Everything that is wrong with a page.
@@ -147,6 +181,7 @@ async fn problems(browser: &Browser, page: &Page) -> Vec<String> {
     }
     browser.resize(NARROW).await;
     browser.drawn().await;
+    focus(browser, page).await;
     let violations = browser.violations().await;
     found.extend(violations.into_iter().map(|text| format!("on a phone: {text}")));
     found.extend(browser.overflow().await.into_iter().map(|text| format!("sticks out: {text}")));

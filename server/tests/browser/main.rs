@@ -10,6 +10,7 @@ mod alerts;
 mod axe;
 mod browser;
 mod chromium;
+mod events;
 mod every_page;
 mod explore;
 mod red_and_use;

@@ -9,6 +9,7 @@ pub(crate) mod python;
 pub(crate) mod server;
 pub(crate) mod site;
 pub(crate) mod statsd;
+pub(crate) mod unprivileged;
 pub(crate) mod wait;
 pub(crate) mod webhook;
 

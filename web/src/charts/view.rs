@@ -6,6 +6,7 @@ use chart::{Band, Chart, Geometry, Unit};
 use leptos::{ev, html, prelude::*};
 use wasm_bindgen::{JsCast, prelude::Closure};
 
+use super::annotations::AnnotationLayer;
 use super::canvas::draw_chart;
 use super::data::ChartData;
 use super::legend_list::{Focus, LegendList};
@@ -120,6 +121,7 @@ pub(crate) fn TimeChart(
                 <CrosshairLayer id crosshair data geometry=geometry.into() unit/>
                 <SelectionLayer selection geometry=geometry.into()/>
             </div>
+            <AnnotationLayer geometry=geometry.into()/>
             <p class="sr" role="status">{spoken}</p>
             <LegendList data focus unit/>
             {table}

@@ -1,7 +1,7 @@
 //! States, told by shape, word and color: circle for good, triangle for a warning, diamond for
 //! critical, ring for no data.
 
-use api_types::{AlertState, Health, MonitorState};
+use api_types::{AlertState, AlertType, CheckStatus, Health, MonitorState};
 use leptos::prelude::*;
 
 /// A shape with its meaning.
@@ -42,6 +42,26 @@ pub(crate) fn monitor(state: MonitorState) -> Mark {
         MonitorState::Unknown => Mark { class: "mark is-unknown", word: "Unknown" },
         MonitorState::Maintenance => Mark { class: "mark is-info", word: "Maintenance" },
         MonitorState::Paused => Mark { class: "mark is-unknown", word: "Paused" },
+    }
+}
+
+pub(crate) fn event(alert_type: AlertType) -> Mark {
+    match alert_type {
+        AlertType::Info => Mark { class: "mark is-info", word: "Info" },
+        AlertType::Success => Mark { class: "mark is-ok", word: "Success" },
+        AlertType::Warning => Mark { class: "mark is-warning", word: "Warning" },
+        AlertType::Error => Mark { class: "mark is-critical", word: "Error" },
+    }
+}
+
+/// The status of a service check; one that is not heard of says so.
+pub(crate) fn check(status: CheckStatus, is_stale: bool) -> Mark {
+    match status {
+        CheckStatus::Ok => Mark { class: "mark is-ok", word: "OK" },
+        CheckStatus::Warning => Mark { class: "mark is-warning", word: "Warning" },
+        CheckStatus::Critical => Mark { class: "mark is-critical", word: "Critical" },
+        CheckStatus::Unknown if is_stale => Mark { class: "mark is-unknown", word: "Silent" },
+        CheckStatus::Unknown => Mark { class: "mark is-unknown", word: "Unknown" },
     }
 }
 

@@ -2,6 +2,7 @@
 
 use leptos::prelude::*;
 
+use crate::charts::annotations::AnnotationSwitch;
 use crate::components::time_range::TimeRange;
 
 /// Title and what belongs beside it.
@@ -19,7 +20,7 @@ pub(crate) fn PageHead(
             <h1>{move || title.get()}</h1>
             {children.map(|children| children())}
             <span class="grow"></span>
-            {has_range.then(|| view! { <TimeRange/> })}
+            {has_range.then(|| view! { <div class="page-tools"><AnnotationSwitch/><TimeRange/></div> })}
         </header>
     }
 }

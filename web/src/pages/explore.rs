@@ -8,6 +8,7 @@ use leptos::prelude::*;
 use leptos_router::NavigateOptions;
 use leptos_router::hooks::{use_navigate, use_query_map};
 
+use crate::charts::annotations::Annotations;
 use crate::components::page_head::PageHead;
 use crate::prom::Metadata;
 use crate::state::range::use_range;
@@ -53,6 +54,7 @@ pub(crate) fn ExplorePage() -> impl IntoView {
     let parameters = use_query_map();
     let query =
         Memo::new(move |_| parameters.with(|parameters| parameters.get("q").unwrap_or_default()));
+    Annotations::provide(Vec::new);
     let catalog = Catalog::load();
     let draft = RwSignal::new(query.get_untracked());
     // The browser's own back and forward change the query as well.

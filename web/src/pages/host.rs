@@ -4,6 +4,7 @@ use api_types::{Cell, Fact, HostPage as Document, Resource};
 use leptos::prelude::*;
 
 use crate::charts::PanelGrid;
+use crate::charts::annotations::Annotations;
 use crate::components::alert_table::AlertsCard;
 use crate::components::host_table::meter;
 use crate::components::loaded::Loaded;
@@ -22,6 +23,7 @@ pub(crate) fn HostPage() -> impl IntoView {
     let name = url::use_param("name");
     let page =
         use_fetch::<Document>(move || format!("/api/app/hosts/{}", url::encode(&name.get())));
+    Annotations::provide(move || vec![("host", name.get())]);
     let verdict = page.part(|page| Some((page.row.health, page.verdict.clone())));
     let facts = page.part(|page| page.facts.clone());
     let seen = page.part(|page| page.row.last_seen_ms);

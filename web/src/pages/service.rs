@@ -5,6 +5,7 @@ use chart::Unit;
 use leptos::prelude::*;
 
 use crate::charts::PanelGrid;
+use crate::charts::annotations::Annotations;
 use crate::components::alert_table::AlertsCard;
 use crate::components::link::RangeLink;
 use crate::components::loaded::Loaded;
@@ -14,6 +15,7 @@ use crate::components::page_head::PageHead;
 use crate::fetch::use_fetch;
 use crate::format::availability;
 use crate::pages::runbooks::runbook_row;
+use crate::promql::quoted;
 use crate::url;
 use crate::views::CollectViews;
 
@@ -23,6 +25,7 @@ pub(crate) fn ServicePage() -> impl IntoView {
     let name = url::use_param("name");
     let page =
         use_fetch::<Document>(move || format!("/api/app/services/{}", url::encode(&name.get())));
+    Annotations::provide(move || vec![("tag", format!("service:{}", name.get()))]);
     let row = page.part(|page| Some(page.row.clone()));
     let verdict = page.part(|page| Some(page.verdict.clone()));
     let red = page.part(|page| page.red.clone());
@@ -120,19 +123,4 @@ fn metric_list(service: &str, metrics: Vec<String>) -> Option<impl IntoView + us
             </section>
         }
     })
-}
-
-/// A string of PromQL.
-fn quoted(text: &str) -> String {
-    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_name_with_quotes_stays_one_string() {
-        assert_eq!(quoted(r#"a"b\c"#), r#""a\"b\\c""#);
-    }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use api_types::{MonitorRow, MonitorState};
 use leptos::prelude::*;
 
+use crate::components::check_table::ChecksCard;
 use crate::components::empty::Empty;
 use crate::components::list_tools::{Chip, SearchField};
 use crate::components::loaded::Loaded;
@@ -85,6 +86,7 @@ pub(crate) fn UptimePage() -> impl IntoView {
                     </Show>
                 </section>
                 <p class="hint">{DEFINITION}</p>
+                <ChecksCard/>
             </div>
         </Loaded>
     }

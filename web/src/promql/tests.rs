@@ -75,3 +75,8 @@ fn units_follow_from_metric_and_function() {
         assert_eq!(guess_unit(expr, unit), expected, "{name}");
     }
 }
+
+#[test]
+fn a_name_with_quotes_stays_one_string() {
+    assert_eq!(quoted(r#"a"b\c"#), r#""a\"b\\c""#);
+}

@@ -1,8 +1,7 @@
 //! The time range of a page: part of its URL, shared by all of its charts.
 
 use leptos::prelude::*;
-use leptos_router::NavigateOptions;
-use leptos_router::hooks::{use_location, use_navigate, use_query_map};
+use leptos_router::hooks::use_query_map;
 
 use crate::live::use_live;
 use crate::state::clock::{now_ms, utc_offset_seconds};
@@ -272,26 +271,12 @@ impl SetRange {
 
 /// What changes the range of the page.
 pub(crate) fn use_set_range() -> SetRange {
-    let navigate = use_navigate();
-    let location = use_location();
+    let set = url::use_set_parameters();
     let go = move |range: Range| {
-        let search = location.query.with_untracked(|query| {
-            let kept: Vec<(String, String)> = query
-                .latest_values()
-                .filter(|(name, _)| !["range", "from", "to"].contains(&name.as_ref()))
-                .map(|(name, value)| (name.clone().into_owned(), value.to_owned()))
-                .collect();
-            let ranged = range.pairs();
-            let pairs: Vec<(&str, &str)> = kept
-                .iter()
-                .map(|(name, value)| (name.as_str(), value.as_str()))
-                .chain(ranged.iter().map(|(name, value)| (*name, value.as_str())))
-                .collect();
-            url::query(&pairs)
-        });
-        let path = location.pathname.get_untracked();
-        let options = NavigateOptions { scroll: false, ..NavigateOptions::default() };
-        navigate(&format!("{path}{search}"), options);
+        let ranged = range.pairs();
+        let pairs: Vec<(&str, &str)> =
+            ranged.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        set(&["range", "from", "to"], &pairs);
     };
     SetRange { go: std::rc::Rc::new(go), state: use_range() }
 }

@@ -27,6 +27,19 @@ const POSTGRES: Tool = Tool {
     look: || newest_postgres(Path::new("/usr/lib/postgresql")),
 };
 
+/// The server alone: the tests make a database of their own from the statements in its package.
+const MARIADB: Tool = Tool {
+    name: "mariadbd",
+    variable: "BELLWETHER_TEST_MARIADBD",
+    debian: &["mariadb-server-core"],
+    ubuntu: &["mariadb-server-core"],
+    look: || {
+        // The folder is in the search path of root only.
+        let usual = PathBuf::from("/usr/sbin/mariadbd");
+        command::find("mariadbd").or_else(|| usual.is_file().then_some(usual))
+    },
+};
+
 const CHROMIUM: Tool = Tool {
     name: "chromium",
     variable: "BELLWETHER_TEST_CHROMIUM",
@@ -61,7 +74,7 @@ const NPM: Tool = Tool {
     look: || command::find("npm"),
 };
 
-pub(crate) const ALL: [&Tool; 5] = [&POSTGRES, &CHROMIUM, &CHROMEDRIVER, &PYTHON, &NPM];
+pub(crate) const ALL: [&Tool; 6] = [&POSTGRES, &MARIADB, &CHROMIUM, &CHROMEDRIVER, &PYTHON, &NPM];
 
 /// Client libraries that the integration tests drive the server with, at fixed versions.
 const PYTHON_PACKAGES: [&str; 3] = ["statsd==4.0.1", "datadog==0.56.0", "aiosmtpd==1.4.6"];

@@ -6,12 +6,13 @@
 use crate::workspace::Package;
 
 /// What each of our packages may import of ours.
-const ALLOWED: [(&str, &[&str]); 13] = [
+const ALLOWED: [(&str, &[&str]); 14] = [
     ("model", &[]),
     ("api-types", &[]),
     ("yaml", &[]),
     ("chart", &[]),
     ("ingest", &["model"]),
+    ("remote", &["model"]),
     ("tsdb", &["model"]),
     ("promql", &["model"]),
     ("rules", &["model", "promql", "yaml"]),
@@ -19,7 +20,19 @@ const ALLOWED: [(&str, &[&str]); 13] = [
     ("db", &["model"]),
     (
         "bellwether",
-        &["model", "api-types", "chart", "ingest", "tsdb", "promql", "rules", "notify", "db", "yaml"],
+        &[
+            "model",
+            "api-types",
+            "chart",
+            "ingest",
+            "tsdb",
+            "promql",
+            "rules",
+            "notify",
+            "db",
+            "remote",
+            "yaml",
+        ],
     ),
     ("web", &["api-types", "chart"]),
     ("xtask", &[]),

@@ -6,7 +6,9 @@
 //! page's own time range.
 
 pub mod alert;
+pub mod check;
 pub mod error;
+pub mod event;
 pub mod host;
 pub mod live;
 pub mod monitor;
@@ -22,7 +24,9 @@ pub use alert::{
     AlertDetail, AlertList, AlertState, AlertSummary, FailingRule, Notification, NotificationState,
     Transition,
 };
+pub use check::{Check, CheckDetail, CheckList, CheckStatus, CheckTransition};
 pub use error::ApiError;
+pub use event::{AlertType, Event, EventList, NewEvent, Priority};
 pub use host::{Cell, Fact, HostPage, HostRow, Resource};
 pub use live::LiveEvent;
 pub use monitor::{DayBar, MonitorPage, MonitorRow, MonitorState, Outage, Uptime, Uptimes};

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{AlertState, MonitorState};
+use crate::{AlertState, CheckStatus, MonitorState};
 
 /// One event.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -36,5 +36,23 @@ pub enum LiveEvent {
         name: String,
         /// The state after it.
         to: MonitorState,
+    },
+    /// Events were stored.
+    Events {
+        /// When.
+        at_ms: i64,
+        /// How many.
+        count: u32,
+    },
+    /// A service check changed its state.
+    Check {
+        /// When.
+        at_ms: i64,
+        /// The check's identity.
+        id: String,
+        /// The check's name.
+        name: String,
+        /// The status after it.
+        to: CheckStatus,
     },
 }

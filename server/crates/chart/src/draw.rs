@@ -197,11 +197,16 @@ impl<DB: DrawingBackend> Pen<'_, DB> {
         pixels * self.surface.units_per_pixel
     }
 
-    fn stroke(&self, color: impl Color, width: f64) -> ShapeStyle {
+    pub(crate) fn stroke(&self, color: impl Color, width: f64) -> ShapeStyle {
         color.stroke_width((self.scaled(width).round() as u32).max(1))
     }
 
-    fn line(&self, a: (f64, f64), b: (f64, f64), style: ShapeStyle) -> Result<(), DrawError<DB>> {
+    pub(crate) fn line(
+        &self,
+        a: (f64, f64),
+        b: (f64, f64),
+        style: ShapeStyle,
+    ) -> Result<(), DrawError<DB>> {
         self.area.draw(&PathElement::new(vec![self.at(a), self.at(b)], style))
     }
 

@@ -5,6 +5,7 @@
 //! Its digits all have the same width.
 
 mod frame;
+mod marks;
 mod png;
 
 use std::sync::OnceLock;
@@ -47,6 +48,15 @@ pub struct StillSeries {
     pub values: Vec<f64>,
 }
 
+/// A moment that is marked, such as a deploy.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct StillMark {
+    /// When, milliseconds since the Unix epoch.
+    pub at_ms: f64,
+    /// What happened; cut when there is no room.
+    pub name: String,
+}
+
 /// A picture to be made.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Still {
@@ -66,6 +76,8 @@ pub struct Still {
     pub thresholds: Vec<f64>,
     /// Stretches of time that are shaded.
     pub bands: Vec<Band>,
+    /// Moments drawn as dotted lines with their names, in any order.
+    pub marks: Vec<StillMark>,
     /// The lines.
     pub series: Vec<StillSeries>,
     /// Time of the first value of each series, milliseconds since the Unix epoch.
@@ -90,6 +102,7 @@ impl Default for Still {
             unit: Unit::None,
             thresholds: Vec::new(),
             bands: Vec::new(),
+            marks: Vec::new(),
             series: Vec::new(),
             start_ms: 0,
             step_ms: 1_000,

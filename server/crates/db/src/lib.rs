@@ -1,9 +1,11 @@
 //! Everything SQL, behind domain verbs: other crates say `seal` or `lease`, never `insert`.
 //!
-//! Two stores, each in a file of its own on SQLite so that neither waits for the other's writer:
-//! [`Samples`] holds frames, blocks and pages; [`Meta`] holds people, alerts, the outbox and the uptime
-//! ledger. Rows are plain: identifiers, times and opaque bodies. What a body means is known only to the
+//! Three stores, each in a file of its own on SQLite so that none waits for another's writer:
+//! [`Samples`] holds frames, blocks and pages; [`Meta`] holds people, alerts, the outbox, the uptime
+//! ledger, events and service checks; [`Outgoing`] holds the requests that remote write has yet to
+//! send. Rows are plain: identifiers, times and opaque bodies. What a body means is known only to the
 //! crate that wrote it, so this crate depends on none of ours.
+//! [`Watched`] asks database servers that others run how many connections they have.
 //!
 //! Deliberately absent: clocks (every verb takes the times it writes), retries (the caller knows
 //! whether one makes sense) and caching.
@@ -15,9 +17,13 @@
 
 pub mod error;
 pub mod meta;
+pub mod outgoing;
 pub mod samples;
 mod sqlite;
+pub mod watch;
 
 pub use error::DbError;
 pub use meta::Meta;
+pub use outgoing::Outgoing;
 pub use samples::Samples;
+pub use watch::Watched;

@@ -1,6 +1,8 @@
-//! Everything but samples: people, alerts, the outbox, the uptime ledger.
+//! Everything but samples: people, alerts, the outbox, the uptime ledger, events and service checks.
 
 pub mod alerts;
+pub mod checks;
+pub mod events;
 pub mod monitors;
 pub mod outbox;
 pub mod people;

@@ -35,11 +35,13 @@ pub mod tally;
 pub mod window;
 
 mod context;
+pub mod explain;
 pub mod registry;
 pub mod shard;
 
 pub use context::{Dialect, GaugeNegative};
-pub use mapping::{Mapping, MappingError};
+pub use explain::{Explained, ExplainedSeries, explain};
+pub use mapping::{Mapping, MappingError, RulePlace};
 pub use reason::{Reason, ReasonCounts};
 pub use registry::{FlushReport, FlushSink, Limits, Registry, RegistryOptions, TimeToLive};
 pub use series::{Series, SeriesKind, SourceId};

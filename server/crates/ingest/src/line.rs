@@ -16,7 +16,7 @@
 //! Sources: `docs/metric_types.md` and `stats.js` of etsy/statsd, the datagram page of DogStatsD
 //! (versions 1.0 to 1.6), and the parsers of the servers in the conformance table of the tests.
 
-use memchr::{memchr, memchr2};
+use memchr::{memchr, memchr2, memchr3};
 
 use crate::reason::Reason;
 
@@ -163,6 +163,61 @@ pub fn lines(datagram: &[u8]) -> Lines<'_> {
 #[derive(Debug, Clone)]
 pub struct Lines<'a> {
     rest: &'a [u8],
+}
+
+impl<'a> Lines<'a> {
+    /// The sample of the next line, when it is the usual one: a name, one short decimal, a type of
+    /// which a number is expected, and no field but tags. Else `None`, and the line is still there for
+    /// [`Iterator::next`] and [`read`], which say the same of every such line with more searching.
+    #[inline]
+    pub fn next_usual(&mut self) -> Option<Metric<'a>> {
+        let rest = self.rest;
+        // Events and service checks begin like this.
+        if rest.first() == Some(&b'_') {
+            return None;
+        }
+        let colon = memchr3(b':', b'|', b'\n', rest)?;
+        if rest[colon] != b':' || colon == 0 || colon > MAX_NAME_BYTES {
+            return None;
+        }
+        let (head, value) = (&rest[..colon], &rest[colon + 1..]);
+        let (number, length) = number::scan(value)?;
+        let (kind, end) = match value.get(length..)? {
+            [b'|', b'm', b's', ..] => (Kind::Timer, length + 3),
+            [b'|', b'c', ..] => (Kind::Counter, length + 2),
+            [b'|', b'g', ..] => (Kind::Gauge, length + 2),
+            [b'|', b'h', ..] => (Kind::Histogram, length + 2),
+            [b'|', b'd', ..] => (Kind::Distribution, length + 2),
+            _ => return None,
+        };
+        let (fields, rest) = match &value[end..] {
+            [] => (&value[end..], &value[end..]),
+            [b'\n', rest @ ..] => (&value[end..end], rest),
+            [b'|', b'#', ..] => {
+                let fields = &value[end..];
+                match memchr2(b'|', b'\n', &fields[1..]).map(|at| at + 1) {
+                    None => (fields, &value[value.len()..]),
+                    Some(at) if fields[at] == b'\n' => (&fields[..at], &fields[at + 1..]),
+                    Some(_) => return None,
+                }
+            }
+            _ => return None,
+        };
+        if fields.last() == Some(&b'\r') {
+            return None;
+        }
+        self.rest = rest;
+        Some(Metric {
+            head,
+            kind,
+            values: &value[..length],
+            number: Some(number),
+            rate: 1.0,
+            tags: fields.get(2..).unwrap_or(fields),
+            fields,
+            has_timestamp: false,
+        })
+    }
 }
 
 impl<'a> Iterator for Lines<'a> {

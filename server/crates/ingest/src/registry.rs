@@ -82,8 +82,8 @@ impl Default for TimeToLive {
 }
 
 impl TimeToLive {
-    fn of(&self, series: &Series) -> i64 {
-        series.ttl_ms.unwrap_or(match series.kind {
+    fn of(&self, entry: &Entry) -> i64 {
+        entry.ttl_ms.unwrap_or(match entry.series.kind {
             SeriesKind::Counter => self.counter_ms,
             SeriesKind::Gauge => self.gauge_ms,
             SeriesKind::Timer => self.timer_ms,
@@ -200,6 +200,8 @@ struct TimedSample {
 #[derive(Debug)]
 struct Entry {
     series: std::sync::Arc<Series>,
+    /// What the mapping says now: rules may be loaded anew while the series lives.
+    ttl_ms: Option<i64>,
     state: State,
     /// Whether a line came since the last flush.
     is_touched: bool,
@@ -293,8 +295,9 @@ impl Registry {
         let refused = match known {
             Some(handle) => {
                 let handle = *handle;
-                let entry = self.entries[handle as usize].as_ref();
-                if entry.is_some_and(|entry| entry.series.kind == series.kind) {
+                let entry = self.entries[handle as usize].as_mut();
+                if let Some(entry) = entry.filter(|entry| entry.series.kind == series.kind) {
+                    entry.ttl_ms = series.ttl_ms;
                     return Some(handle);
                 }
                 Some(Reason::TypeConflict)
@@ -331,6 +334,7 @@ impl Registry {
         });
         self.entries[handle as usize] = Some(Entry {
             series: std::sync::Arc::clone(series),
+            ttl_ms: series.ttl_ms,
             state: State::new(series.kind),
             is_touched: true,
             last_touched: 0,

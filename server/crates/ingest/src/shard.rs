@@ -173,8 +173,15 @@ impl Shard {
             verdicts: std::mem::take(&mut self.verdicts),
         };
         let (usable, is_cut) = usable_part(datagram, arrival.is_truncated);
-        for text in line::lines(usable) {
+        let mut lines = line::lines(usable);
+        loop {
             let line = batch.verdicts.len();
+            if let Some(metric) = lines.next_usual() {
+                batch.verdicts.push(None);
+                self.push(metric, line, &mut batch, arrival);
+                continue;
+            }
+            let Some(text) = lines.next() else { break };
             batch.verdicts.push(None);
             let refused = match line::read(text) {
                 Line::Metric(samples) => self.stage_all(samples, line, &mut batch, arrival),
@@ -254,34 +261,31 @@ impl Shard {
     ) -> Option<Reason> {
         let mut refused = None;
         for sample in samples {
-            match sample.and_then(|metric| self.stage(metric, line)) {
-                Ok(sample) => batch.staged.push(sample),
+            match sample.and_then(with_number) {
+                Ok(metric) => self.push(metric, line, batch, arrival),
                 Err(reason) => refused = refused.or(Some(reason)),
-            }
-            if batch.staged.len() == BATCH {
-                self.record_all(batch, arrival);
             }
         }
         refused
     }
 
     #[inline]
-    fn stage<'a>(&self, metric: Metric<'a>, line: usize) -> Result<Staged<'a>, Reason> {
-        let number = match metric.number {
-            _ if metric.kind == Kind::Set => None,
-            Some(number) => Some(number),
-            None => match parse_number(metric.values) {
-                Ok(number) => Some(number),
-                Err(_) if metric.values.contains(&b':') => None,
-                Err(reason) => return Err(reason),
-            },
-        };
+    fn push<'a>(
+        &mut self,
+        metric: Metric<'a>,
+        line: usize,
+        batch: &mut Batch<'a>,
+        arrival: Arrival,
+    ) {
         let key = self.key(&metric);
         // Field by field: copied as a whole the metric would be read back in other widths than it
         // was written, which stalls.
-        let Metric { head, kind, values, rate, tags, fields, has_timestamp, .. } = metric;
+        let Metric { head, kind, values, number, rate, tags, fields, has_timestamp } = metric;
         let metric = Metric { head, kind, values, number, rate, tags, fields, has_timestamp };
-        Ok(Staged { key, metric, cell: NO_CELL, line })
+        batch.staged.push(Staged { key, metric, cell: NO_CELL, line });
+        if batch.staged.len() == BATCH {
+            self.record_all(batch, arrival);
+        }
     }
 
     #[inline]
@@ -301,6 +305,24 @@ impl Shard {
         }
         key
     }
+}
+
+/// The metric with its number, if it has just one however it is written. A set has members instead.
+///
+/// # Errors
+/// The reason to refuse a value that is neither a number nor packed.
+#[inline]
+fn with_number(metric: Metric<'_>) -> Result<Metric<'_>, Reason> {
+    let number = match metric.number {
+        _ if metric.kind == Kind::Set => None,
+        Some(number) => Some(number),
+        None => match parse_number(metric.values) {
+            Ok(number) => Some(number),
+            Err(_) if metric.values.contains(&b':') => None,
+            Err(reason) => return Err(reason),
+        },
+    };
+    Ok(Metric { number, ..metric })
 }
 
 /// What can be used of a datagram, and whether a line was lost at its end.

@@ -29,7 +29,7 @@ pub fn is_forbidden(address: IpAddr) -> bool {
 }
 
 /// Whether a URL's host is written as a forbidden address; names are judged when resolved.
-pub(crate) fn is_forbidden_literal(url: &reqwest::Url) -> bool {
+pub fn is_forbidden_literal(url: &reqwest::Url) -> bool {
     url.host_str()
         .map(|host| host.trim_matches(['[', ']']))
         .and_then(|host| host.parse().ok())
@@ -39,12 +39,12 @@ pub(crate) fn is_forbidden_literal(url: &reqwest::Url) -> bool {
 /// A name leads to an address that may not be reached.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("{0} is a link-local or metadata address; set `allow_link_local` if it is meant")]
-pub(crate) struct ForbiddenAddress(pub(crate) String);
+pub struct ForbiddenAddress(pub String);
 
 /// Resolves names and keeps only addresses that may be reached. The connection is made to exactly
 /// these, so a name cannot lead elsewhere between the check and the connection.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct CheckingResolver;
+pub struct CheckingResolver;
 
 impl Resolve for CheckingResolver {
     fn resolve(&self, name: Name) -> Resolving {

@@ -29,7 +29,8 @@ impl Host {
         for (name, text) in files {
             write(folder.path(), name, text);
         }
-        let collector = Collector::new(roots, Some("box".to_owned()));
+        let options = Options { host: Some("box".to_owned()), top_processes: 0 };
+        let collector = Collector::new(roots, options);
         Self { folder, collector }
     }
 
@@ -39,7 +40,7 @@ impl Host {
 
     /// The lines with this prefix, without the tag `host`.
     fn collect(&mut self, seconds: u64, prefix: &str) -> Vec<String> {
-        let lines = self.collector.collect(Duration::from_secs(seconds));
+        let lines = self.collector.collect(Duration::from_secs(seconds), &[]);
         let lines = lines.iter().map(ToString::to_string);
         let own = |line: String| line.replace("|#host:box,", "|#").replace("|#host:box", "");
         lines.filter(|line| line.starts_with(prefix)).map(own).collect()
@@ -70,6 +71,14 @@ fn processors_are_counted_and_their_time_is_a_difference() {
         "host.cpu.utilization_ratio:0.4|g",
     ];
     assert_eq!(host.collect(10, "host.cpu"), expected);
+}
+
+#[test]
+fn processes_that_run_or_wait_are_gauges() {
+    let text = format!("{STAT}procs_running 3\nprocs_blocked 1\n");
+    let mut host = Host::new(&[("proc/stat", &text)]);
+    let expected = ["host.processes.running:3|g", "host.processes.blocked:1|g"];
+    assert_eq!(host.collect(0, "host.processes"), expected);
 }
 
 #[test]
@@ -225,9 +234,13 @@ fn the_host_is_named_after_the_machine_unless_told() {
     write(folder.path(), "sys/kernel/hostname", "web,1\n");
     write(folder.path(), "uptime", "5");
     let roots = |proc: &Path| Roots { proc: proc.to_owned(), sys: "/x".into(), root: "/x".into() };
-    let mut collector = Collector::new(roots(folder.path()), None);
-    let lines = collector.collect(Duration::ZERO);
+    let options = Options { host: None, top_processes: 0 };
+    let mut collector = Collector::new(roots(folder.path()), options.clone());
+    let lines = collector.collect(Duration::ZERO, &[]);
     assert_eq!(lines[0].tags, [("host", "web_1".to_owned())]);
-    let mut collector = Collector::new(roots(Path::new("/nonexistent")), None);
-    assert_eq!(collector.collect(Duration::ZERO)[0].tags[0].1, "localhost");
+    let mut collector = Collector::new(roots(Path::new("/nonexistent")), options);
+    collector.note_cost(Duration::from_millis(5));
+    let lines = collector.collect(Duration::ZERO, &[]);
+    let last = lines.last().map(ToString::to_string);
+    assert_eq!(last.as_deref(), Some("host.agent.collect_seconds:0.005|g|#host:localhost"));
 }

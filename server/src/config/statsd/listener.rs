@@ -7,7 +7,10 @@ use serde::Deserialize;
 
 use super::{GaugeNegative, Statsd};
 use crate::{
-    config::{Problems, value::Span},
+    config::{
+        Problems,
+        value::{Paths, Span},
+    },
     listen::{Endpoint, Framing, Transport},
 };
 
@@ -29,6 +32,9 @@ pub(crate) struct ListenerTable {
     pub(crate) labels: BTreeMap<String, String>,
     /// What a gauge with a minus sign means here.
     pub(crate) gauge_negative: Option<GaugeNegative>,
+    /// Files of rules that turn dotted names into labels here, instead of `statsd.mappings`; `[]` for
+    /// none.
+    pub(crate) mappings: Option<Paths>,
     /// Whether `DogStatsD`'s container id becomes the label `container_id`.
     pub(crate) container_label: bool,
     /// Whether `DogStatsD`'s external data becomes the label `external_data`.
@@ -54,6 +60,7 @@ pub(crate) struct Listen {
     pub(crate) prefix: String,
     pub(crate) labels: BTreeMap<String, String>,
     pub(crate) gauge_negative: GaugeNegative,
+    pub(crate) mappings: Paths,
     pub(crate) container_label: bool,
     pub(crate) external_label: bool,
     pub(crate) cardinality_label: bool,
@@ -66,7 +73,7 @@ pub(crate) struct Listen {
 
 impl Listen {
     /// A listener at its defaults.
-    pub(super) fn new(endpoint: Endpoint, gauge_negative: GaugeNegative) -> Self {
+    pub(super) fn new(endpoint: Endpoint, statsd: &Statsd) -> Self {
         // `DogStatsD`'s lengths are known on socket files only.
         let framing = match endpoint.transport() {
             Transport::Tcp => Framing::Newline,
@@ -76,7 +83,8 @@ impl Listen {
             endpoint,
             prefix: String::new(),
             labels: BTreeMap::new(),
-            gauge_negative,
+            gauge_negative: statsd.gauge_negative,
+            mappings: statsd.mappings.clone(),
             container_label: false,
             external_label: false,
             cardinality_label: false,
@@ -93,11 +101,13 @@ impl ListenerTable {
     /// The listener, when its address is valid; all other settings that are not are left at the default.
     pub(super) fn resolve(&self, statsd: &Statsd) -> Option<Listen> {
         let endpoint = Endpoint::parse(&self.address).ok()?;
-        let default = Listen::new(endpoint, self.gauge_negative.unwrap_or(statsd.gauge_negative));
+        let default = Listen::new(endpoint, statsd);
         let mode = self.socket_mode.as_deref().and_then(parse_mode);
         Some(Listen {
             prefix: self.prefix.clone(),
             labels: self.labels.clone(),
+            gauge_negative: self.gauge_negative.unwrap_or(default.gauge_negative),
+            mappings: self.mappings.clone().unwrap_or(default.mappings),
             container_label: self.container_label,
             external_label: self.external_label,
             cardinality_label: self.cardinality_label,

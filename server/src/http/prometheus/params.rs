@@ -111,7 +111,8 @@ fn selector(text: &str) -> Result<Vec<Matcher>, Failure> {
     Ok(matchers)
 }
 
-fn parse_time(text: &str) -> Option<Timestamp> {
+/// A time: seconds with a fraction, or RFC 3339.
+pub(in crate::http) fn parse_time(text: &str) -> Option<Timestamp> {
     if let Ok(seconds) = text.parse::<f64>() {
         let ms = (seconds * 1000.0).round();
         return (ms.abs() < 9.0e15).then_some(ms as Timestamp);

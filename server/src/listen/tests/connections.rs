@@ -101,7 +101,7 @@ struct Server {
 impl Server {
     #[expect(clippy::disallowed_methods, reason = "a test waits for its own task")]
     fn start(options: &ListenerOptions) -> Self {
-        let opened = open(options, &Arc::new(Sources::new()), Stamps::new()).unwrap();
+        let opened = open(options, &common()).unwrap();
         let Sockets::Stream(acceptor) = opened.sockets else { panic!("no connections") };
         let stop = CancellationToken::new();
         let task = tokio::spawn(acceptor.run(Arc::clone(&opened.listener), stop.clone()));

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::*;
 
 fn open_alone(options: &ListenerOptions) -> io::Result<Opened> {
-    open(options, &Arc::new(Sources::new()), Stamps::new())
+    open(options, &common())
 }
 
 fn address_of(opened: &Opened) -> SocketAddr {
@@ -36,8 +36,8 @@ fn read_last(opened: Opened) -> Tally {
 #[test]
 fn datagrams_of_both_families_are_read_to_the_last() {
     for (to, from) in [("udp://127.0.0.1:0", "127.0.0.1:0"), ("udp://[::1]:0", "[::1]:0")] {
-        let sources = Arc::new(Sources::new());
-        let opened = match open(&options(to), &sources, Stamps::new()) {
+        let common = common();
+        let opened = match open(&options(to), &common) {
             // A machine without IPv6.
             Err(error) if error.kind() == io::ErrorKind::AddrNotAvailable => continue,
             opened => opened.unwrap(),
@@ -48,8 +48,8 @@ fn datagrams_of_both_families_are_read_to_the_last() {
         }
         let tally = read_last(opened);
         assert_eq!((tally.datagrams, tally.accepted), (100, 200), "{to}");
-        sources.record(&[(ingest::SourceId(1), tally)], 1);
-        let sender_of = sources.books()[0].1.sender.clone().unwrap();
+        common.sources.record(&[(ingest::SourceId(1), tally)], 1);
+        let sender_of = common.sources.books()[0].1.sender.clone().unwrap();
         assert_eq!(
             sender_of.origin.to_string(),
             from.trim_end_matches(":0").trim_matches(['[', ']'])

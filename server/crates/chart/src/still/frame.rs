@@ -8,6 +8,7 @@ use plotters::style::text_anchor::{HPos, Pos, VPos};
 use plotters::style::{Color, FontStyle, IntoFont, TextStyle};
 
 use super::Still;
+use super::marks::draw_marks;
 use crate::draw::{DrawError, Pen, solid};
 use crate::{Chart, Emphasis, Rgb, Series, Surface, draw as draw_chart, palette};
 
@@ -83,7 +84,8 @@ fn draw_frame<DB: DrawingBackend>(
         theme: &still.theme,
         utc_offset_seconds: still.utc_offset_seconds,
     };
-    draw_chart(&plot, &chart, Surface { is_opaque: false, ..surface })?;
+    let geometry = draw_chart(&plot, &chart, Surface { is_opaque: false, ..surface })?;
+    draw_marks(&Pen { area: &plot, surface }, still, &geometry, &legend_style)?;
     draw_legend(&Pen { area: &below, surface }, &legend, &colors, &legend_style)?;
     root.present()
 }
@@ -163,7 +165,7 @@ fn draw_legend<DB: DrawingBackend>(
 }
 
 /// Cuts a text that is wider than `width` and ends it with an ellipsis.
-fn shorten<DB: DrawingBackend>(
+pub(super) fn shorten<DB: DrawingBackend>(
     pen: &Pen<'_, DB>,
     text: &str,
     style: &TextStyle<'_>,

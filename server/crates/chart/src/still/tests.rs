@@ -108,3 +108,21 @@ fn many_series_are_counted_at_the_end_of_the_legend() {
     assert!(document.contains(" more"), "the legend is not cut");
     assert!(!document.contains("instance-199"));
 }
+
+#[test]
+fn marks_are_named_where_there_is_room() {
+    let mut still = still();
+    let at = |minutes: i64| (still.start_ms + minutes * 60_000) as f64;
+    let mark = |minutes, name: &str| StillMark { at_ms: at(minutes), name: name.to_owned() };
+    still.marks =
+        vec![mark(40, "Deployed 2.4.1"), mark(39, "Crowded"), mark(5, "Early"), mark(-5, "Before")];
+    let document = svg(&still).unwrap();
+    for (name, is_there) in
+        [("Deployed 2.4.1", true), ("Early", true), ("Crowded", false), ("Before", false)]
+    {
+        assert_eq!(document.contains(name), is_there, "{name}");
+    }
+    let (pixels, _) = decode(&png(&still).unwrap());
+    still.marks.clear();
+    assert_ne!(pixels, decode(&png(&still).unwrap()).0);
+}

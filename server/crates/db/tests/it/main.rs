@@ -1,8 +1,11 @@
 //! The contract of the stores, case by case, on a real database in a temporary folder.
 
 mod alerts;
+mod checks;
+mod events;
 mod monitors;
 mod outbox;
+mod outgoing;
 mod people;
 mod samples;
 

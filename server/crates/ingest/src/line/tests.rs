@@ -120,6 +120,31 @@ fn datagrams_fall_into_lines() {
     }
 }
 
+#[test]
+fn usual_lines_are_taken_quickly() {
+    for (line, is_usual) in [
+        ("a:1|c", true),
+        ("a.b:-2.5|ms\nb:1|c", true),
+        ("a:7|g|#k:v,x\n", true),
+        ("a:1|h|#", true),
+        ("a:1|d", true),
+        ("a:1|c\r\n", false),
+        ("a:1|c|#k:v\r\n", false),
+        ("a:1:2|c", false),
+        ("a:1|c|@0.5", false),
+        ("a:1|c|#k:v|@0.5", false),
+        ("a:1|s", false),
+        ("a:1e3|c", false),
+        ("a|b:1|c", false),
+        ("_sc|a|0", false),
+        ("\na:1|c", false),
+    ] {
+        let mut rest = lines(line.as_bytes());
+        assert_eq!(rest.next_usual().is_some(), is_usual, "{line:?}");
+        assert_eq!(rest.rest.len() < line.len(), is_usual, "{line:?}");
+    }
+}
+
 /// Bytes that look like StatsD often enough to reach the inner branches.
 fn wire() -> impl Strategy<Value = Vec<u8>> {
     let piece = prop_oneof![
@@ -139,6 +164,7 @@ fn wire() -> impl Strategy<Value = Vec<u8>> {
         Just(b",k=v".to_vec()),
         Just(b"[k=v]".to_vec()),
         Just(b"\n".to_vec()),
+        Just(b"\r\n".to_vec()),
         proptest::collection::vec(any::<u8>(), 0..4),
     ];
     proptest::collection::vec(piece, 0..24).prop_map(|pieces| pieces.concat())
@@ -161,6 +187,25 @@ proptest! {
                 Line::Event(text) => drop(Event::parse(text)),
                 Line::ServiceCheck(text) => drop(ServiceCheck::parse(text)),
             }
+        }
+    }
+
+    #[test]
+    fn property_usual_lines_are_read_as_all_lines_are(datagram in wire()) {
+        let mut rest = lines(&datagram);
+        loop {
+            let mut quick = rest.clone();
+            let Some(metric) = quick.next_usual() else {
+                if rest.next().is_none() {
+                    break;
+                }
+                continue;
+            };
+            let line = rest.next().expect("a usual line is a line");
+            let Line::Metric(mut samples) = read(line) else { panic!("not a metric") };
+            prop_assert_eq!(samples.next(), Some(Ok(metric)));
+            prop_assert_eq!(samples.next(), None);
+            prop_assert_eq!(quick.rest, rest.rest);
         }
     }
 

@@ -11,7 +11,7 @@ use serde::{Deserialize, de::IgnoredAny};
 use serde_saphyr::{Location, Spanned};
 
 use super::{
-    Mapping, MappingError, MetricType, Problem, Rule,
+    MappingError, MetricType, Problem, Rule, RuleFile,
     glob::{GlobTree, Template},
 };
 
@@ -113,7 +113,8 @@ struct RawRule {
     _ignored_histogram: Option<IgnoredAny>,
 }
 
-pub(super) fn parse(yaml: &str) -> Result<Mapping, MappingError> {
+/// Reads the rules of one file, which has no name yet.
+pub(super) fn parse(yaml: &str) -> Result<RuleFile, MappingError> {
     let mut problems = Problems::default();
     let is_blank = |line: &str| line.trim().is_empty() || line.trim_start().starts_with('#');
     let file = if yaml.lines().all(is_blank) {
@@ -125,28 +126,28 @@ pub(super) fn parse(yaml: &str) -> Result<Mapping, MappingError> {
             problems.take()
         })?
     };
-    let mapping = build(&file, &mut problems);
-    if problems.0.is_empty() { Ok(mapping) } else { Err(problems.take()) }
+    let rules = build(&file, &mut problems);
+    if problems.0.is_empty() { Ok(rules) } else { Err(problems.take()) }
 }
 
-fn build(file: &File, problems: &mut Problems) -> Mapping {
+fn build(file: &File, problems: &mut Problems) -> RuleFile {
     let default_ttl = problems.read_ttl(file.defaults.ttl.as_ref());
-    let mut mapping =
-        Mapping { globs: GlobTree::new(file.defaults.glob_disable_ordering), ..Mapping::default() };
+    let globs = GlobTree::new(file.defaults.glob_disable_ordering);
+    let mut found = RuleFile { globs, ..RuleFile::default() };
     for Spanned { value: raw, defined, .. } in &file.mappings {
         let at = Some(*defined);
-        let rule = mapping.rules.len();
+        let rule = found.rules.len();
         match raw.match_type.unwrap_or(file.defaults.match_type) {
             MatchType::Glob => {
                 if let Err(message) = check_glob(&raw.r#match) {
                     problems.add(at, &message);
                 }
-                mapping.globs.insert(&raw.r#match, rule);
+                found.globs.insert(&raw.r#match, rule);
             }
             MatchType::Regex => {
                 let mut builder = RegexBuilder::new(&raw.r#match);
                 match builder.size_limit(MAX_REGEX_BYTES).build() {
-                    Ok(regex) => mapping.regexes.push((regex, rule)),
+                    Ok(regex) => found.regexes.push((regex, rule)),
                     Err(error) => problems.add(at, &regex_message(&raw.r#match, &error)),
                 }
             }
@@ -154,7 +155,8 @@ fn build(file: &File, problems: &mut Problems) -> Mapping {
         problems.check_names(at, raw);
         let ttl = problems.read_ttl(raw.ttl.as_ref()).or(default_ttl);
         let labels = raw.labels.iter();
-        mapping.rules.push(Rule {
+        found.rules.push(Rule {
+            line: defined.line(),
             is_drop: raw.action == Action::Drop,
             metric_type: raw.match_metric_type.map(MetricType::from),
             name: Template::new(raw.name.clone()),
@@ -165,7 +167,7 @@ fn build(file: &File, problems: &mut Problems) -> Mapping {
             help: raw.help.clone(),
         });
     }
-    mapping
+    found
 }
 
 #[derive(Debug, Default)]

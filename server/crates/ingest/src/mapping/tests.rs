@@ -106,6 +106,50 @@ mappings:
 }
 
 #[test]
+fn of_several_files_the_first_with_a_rule_decides_and_is_named() {
+    let named = |name: &str, yaml: &str| Mapping::parse_named(name, yaml).unwrap();
+    let first = named(
+        "first.yml",
+        "defaults: {ttl: 30s}
+mappings:
+  - {match: 'b\\.x', match_type: regex, name: first_regex}
+  - {match: a.x, match_metric_type: counter, name: first_counter}
+",
+    );
+    let second = named(
+        "second.yml",
+        "mappings:
+  - {match: a.*, name: second}
+  - {match: b.x, name: second_glob}
+  - {match: c.*, action: drop}
+",
+    );
+    let both = Mapping::join([&first, &second]);
+    assert_eq!(both.len(), 5);
+    for (name, kind, expected, place) in [
+        ("a.x", Kind::Counter, "first_counter{}", Some("first.yml:4")),
+        ("a.x", Kind::Gauge, "second{}", Some("second.yml:2")),
+        ("a.y", Kind::Counter, "second{}", Some("second.yml:2")),
+        ("b.x", Kind::Counter, "first_regex{}", Some("first.yml:3")),
+        ("c.x", Kind::Counter, "drop", Some("second.yml:4")),
+        ("d.x", Kind::Counter, "-", None),
+    ] {
+        assert_eq!(apply(&both, name, kind), expected, "{name}");
+        let found = both.rule_of(name, kind).map(|place| place.to_string());
+        assert_eq!(found.as_deref(), place, "{name}");
+    }
+    let ttl = |name: &str| match both.apply(name, Kind::Counter) {
+        Outcome::Mapped(mapped) => mapped.ttl,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!((ttl("b.x"), ttl("a.y")), (Some(Duration::from_secs(30)), None));
+
+    assert_eq!(both, Mapping::join([&first, &second]));
+    assert_ne!(both, Mapping::join([&second, &first]));
+    assert_ne!(first, named("first.yml", "mappings: []"));
+}
+
+#[test]
 fn everything_wrong_with_a_file_is_reported_with_its_place() {
     let error = Mapping::parse(
         "

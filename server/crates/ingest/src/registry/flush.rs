@@ -175,7 +175,7 @@ impl Registry {
             };
             if std::mem::take(&mut entry.is_touched) {
                 entry.last_touched = now;
-            } else if now - entry.last_touched >= self.options.ttl.of(&entry.series) {
+            } else if now - entry.last_touched >= self.options.ttl.of(entry) {
                 if entry.state.emit().is_some() {
                     sink.sample(handle, &entry.series.labels, stale_value(entry.series.kind));
                 }

@@ -223,6 +223,17 @@ fn series_expire_by_type_with_one_stale_marker_and_come_back() {
 }
 
 #[test]
+fn a_mapping_loaded_anew_changes_how_long_a_known_series_lives() {
+    let mut bench = Bench::new(RegistryOptions::default());
+    assert_eq!(bench.sends_and_ticks("g:1|g"), ["g 1"]);
+    let rules = format!("mappings: [{{match: g, name: g, ttl: {}s}}]", TICK / 1000);
+    let mapping = crate::Mapping::parse(&rules).unwrap().into();
+    bench.shards[0].set_dialect(crate::Dialect { mapping, ..crate::Dialect::default() });
+    assert_eq!(bench.sends_and_ticks("g:2|g"), ["g 2"]);
+    assert_eq!(bench.tick(), ["g stale"]);
+}
+
+#[test]
 fn limits_refuse_new_series_with_name_and_source_and_known_ones_go_on() {
     let limits = Limits { max_series: 3, max_series_per_source: 2 };
     let mut bench = Bench::new(RegistryOptions { limits, ..RegistryOptions::default() });

@@ -9,20 +9,48 @@ use super::MAX_SPAN;
 const SLACK: usize = 8;
 /// Empty buckets up to this many between two others are written out: a span costs as much.
 const MAX_BRIDGED: u32 = 2;
-/// Up to this many whole observations are kept as a list of their buckets, a cache line or two. A run
-/// takes a byte per bucket between the lowest and the highest at least.
-const MAX_LISTED: usize = 48;
+/// Up to this many whole observations are kept as a list of their buckets, without memory of its own:
+/// a sketch then fills two cache lines. A run takes a byte per bucket between the lowest and the
+/// highest at least.
+const MAX_LISTED: usize = 44;
 
 /// The counts of consecutive buckets. Weights of sampled values make fractions, everything else fits
 /// into integers.
 #[derive(Debug, Clone, PartialEq)]
 enum Counts {
     /// The bucket of every observation, in order of arrival; the offset is 0.
-    List(Vec<i16>),
+    List(List),
     Byte(Vec<u8>),
     Short(Vec<u16>),
     Word(Vec<u32>),
     Float(Vec<f64>),
+}
+
+/// The buckets of single observations.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct List {
+    length: u8,
+    buckets: [i16; MAX_LISTED],
+}
+
+impl List {
+    const EMPTY: Self = Self { length: 0, buckets: [0; MAX_LISTED] };
+
+    /// False when it is full.
+    #[inline]
+    fn push(&mut self, bucket: i16) -> bool {
+        let slot = self.buckets.get_mut(usize::from(self.length));
+        let has_room = slot.is_some();
+        if let Some(slot) = slot {
+            *slot = bucket;
+            self.length += 1;
+        }
+        has_room
+    }
+
+    fn as_slice(&self) -> &[i16] {
+        &self.buckets[..usize::from(self.length)]
+    }
 }
 
 /// Buckets of one sign.
@@ -42,7 +70,7 @@ impl PartialEq for Buckets {
 
 impl Buckets {
     pub(super) fn new() -> Self {
-        Self { offset: 0, counts: Counts::List(Vec::new()) }
+        Self { offset: 0, counts: Counts::List(List::EMPTY) }
     }
 
     fn empty_run() -> Self {
@@ -76,11 +104,7 @@ impl Buckets {
     pub(super) fn add(&mut self, index: i32, weight: f64) -> bool {
         if let Counts::List(list) = &mut self.counts {
             let Ok(index) = i16::try_from(index) else { return false };
-            let has_room = weight == 1.0 && list.len() < MAX_LISTED;
-            if has_room {
-                list.push(index);
-            }
-            return has_room;
+            return weight == 1.0 && list.push(index);
         }
         let at = index.wrapping_sub(self.offset) as usize;
         if at >= self.len() {
@@ -89,6 +113,7 @@ impl Buckets {
         // The common case: a whole observation and room in the counter.
         match &mut self.counts {
             Counts::Byte(c) if weight == 1.0 && c[at] < u8::MAX => c[at] += 1,
+            Counts::Short(c) if weight == 1.0 && c[at] < u16::MAX => c[at] += 1,
             Counts::Word(c) if weight == 1.0 && c[at] < u32::MAX => c[at] += 1,
             _ => {
                 let total = self.get(at) + weight;
@@ -220,7 +245,7 @@ impl Buckets {
     /// The buckets that are not empty, ascending.
     pub(super) fn iter(&self) -> impl DoubleEndedIterator<Item = (i32, f64)> + '_ {
         let mut listed = match &self.counts {
-            Counts::List(list) => list.clone(),
+            Counts::List(list) => list.as_slice().to_vec(),
             _ => Vec::new(),
         };
         listed.sort_unstable();
@@ -237,7 +262,7 @@ impl Buckets {
     /// Calls `add` for every bucket that is not empty, in any order; a bucket may come in parts.
     pub(super) fn for_each(&self, mut add: impl FnMut(i32, f64)) {
         if let Counts::List(list) = &self.counts {
-            for index in list {
+            for index in list.as_slice() {
                 add(i32::from(*index), 1.0);
             }
         }
@@ -251,7 +276,7 @@ impl Buckets {
 
     pub(super) fn total(&self) -> f64 {
         match &self.counts {
-            Counts::List(list) => list.len() as f64,
+            Counts::List(list) => f64::from(list.length),
             Counts::Byte(c) => c.iter().map(|n| u64::from(*n)).sum::<u64>() as f64,
             Counts::Short(c) => c.iter().map(|n| u64::from(*n)).sum::<u64>() as f64,
             Counts::Word(c) => c.iter().map(|n| u64::from(*n)).sum::<u64>() as f64,
@@ -292,7 +317,7 @@ impl Buckets {
 
     pub(super) fn heap_bytes(&self) -> usize {
         match &self.counts {
-            Counts::List(list) => list.capacity() * 2,
+            Counts::List(_) => 0,
             Counts::Byte(c) => c.capacity(),
             Counts::Short(c) => c.capacity() * 2,
             Counts::Word(c) => c.capacity() * 4,

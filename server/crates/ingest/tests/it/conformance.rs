@@ -103,6 +103,58 @@ fn every_line_has_the_meaning_its_sender_had() {
 }
 
 #[test]
+fn every_client_is_read_as_it_means() {
+    for (client, line, expected) in [
+        ("cadence, count", "a:1|c", "a 1"),
+        ("cadence, decr", "a:5|c\na:-1|c", "a 4"),
+        ("cadence, time", "t:7|ms", "t 1 values, sum 7"),
+        ("cadence, times", "t:1:2:3|ms", "t 3 values, sum 6"),
+        ("cadence, no times", "t:|ms", "refused: missing_value"),
+        ("cadence, gauge", "g:1000000000000000000000|g", "g 1000000000000000000000"),
+        ("cadence, histogram", "h:1000000|h", "h 1 values, sum 1000000"),
+        ("cadence, histograms", "h:1.5:2|h", "h 2 values, sum 3.5"),
+        ("cadence, distributions", "d:1:2.5|d", "d 2 values, sum 3.5"),
+        ("cadence, meter", "m:1|m", "m 1"),
+        ("cadence, set", "s:-3|s", "s 1"),
+        (
+            "cadence, tags",
+            "my.pre.a:1|c|#env:prod,beta|c:ci-abc",
+            r#"my_pre_a{beta="true", env="prod"} 1"#,
+        ),
+        ("cadence, all fields", "n:1|c|@0.25|#k:v,x|c:zz|T1700000009", r#"n{k="v", x="true"} 1"#),
+        ("metrics-exporter-dogstatsd, floats", "g:1.0|g\n", "g 1"),
+        ("metrics-exporter-dogstatsd, exponent", "c:1e16|c\n", "c 10000000000000000"),
+        (
+            "metrics-exporter-dogstatsd, reservoir",
+            "h:1:2|h|@0.5|#a:b\n",
+            r#"h{a="b"} 4 values, sum 6"#,
+        ),
+        ("statsd (Rust)", "k:3.5|kv", "k 3.5"),
+        ("statsd (Rust), pipeline", "a:1|c|@0.5\nb:2|ms", "a 2; b 1 values, sum 2"),
+        ("statsd (Python), timer", "t:12.345678|ms", "t 1 values, sum 12.345678"),
+        ("statsd (Python), delta", "g:+5|g", "g 5"),
+        ("statsd (Python), negative gauge", "g:0|g\ng:-5|g", "g -5"),
+        ("statsd (Python), set", "u:x|s", "u 1"),
+        ("statsd (Python), rate on a gauge", "g:7|g|@0.1", "g 7"),
+        (
+            "datadog (Python), every field",
+            "c:2|c|@0.5|#a:b|c:in-1|e:it-false|card:low",
+            r#"c{a="b"} 4"#,
+        ),
+        ("datadog (Python), packed", "d:1:2:3|d|#a:b", r#"d{a="b"} 3 values, sum 6"#),
+        ("hot-shots, time before tags", "g:4|g|T1700000009|#a:b", r#"g{a="b"} 4"#),
+        ("hot-shots, Telegraf tags", "a,env=prod,x=1:1|c", r#"a{env="prod", x="1"} 1"#),
+        ("hot-shots, not a number", "t:NaN|ms", "refused: not_finite"),
+        ("node-statsd", "a:1|c|@0.1|#a,b", r#"a{a="true", b="true"} 10"#),
+        ("alexcesaro, Influx", "b,t=v:1|c", r#"b{t="v"} 1"#),
+        ("alexcesaro, Datadog", "b:1|c|#t:v", r#"b{t="v"} 1"#),
+        ("alexcesaro, at dial", "", ""),
+    ] {
+        assert_eq!(meaning(Dialect::default(), line), expected, "{client}");
+    }
+}
+
+#[test]
 fn two_types_of_one_name_in_a_line_keep_the_first() {
     // In etsy's server the types live in worlds of their own; here a name has one kind.
     let mut shard = ingest::Shard::new(ingest::ShardOptions::default());

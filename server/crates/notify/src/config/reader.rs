@@ -25,7 +25,7 @@ impl Reader {
     pub(crate) fn parse(&self, text: &str) -> Option<Node> {
         yaml::parse(text)
             .map_err(|error| {
-                self.problem(error.place, format!("not valid YAML: {}", error.message))
+                self.problem(error.place, format!("not valid YAML: {}", error.message));
             })
             .ok()
     }

@@ -1,0 +1,8 @@
+//! Prometheus remote write: what others send us, and what we send on.
+
+pub(crate) mod books;
+pub(crate) mod gather;
+pub(crate) mod known;
+pub(crate) mod outgoing;
+pub(crate) mod receive;
+pub(crate) mod refusal;

@@ -1,0 +1,274 @@
+//! From a message to samples of series that the store knows.
+
+use std::{collections::HashSet, sync::Mutex};
+
+use model::{Labels, Metadata, Timestamp, Value};
+use remote::{Message, Series, WireError};
+use tsdb::{Batch, SeriesRef, Tsdb};
+
+use super::{
+    books::lock,
+    known::{KnownSeries, NoRoom, Number},
+    outgoing::Row,
+    receive::ReceiveOptions,
+    refusal::{Reason, Refusals},
+};
+
+/// The most samples that room is made for in advance.
+const MAX_EXPECTED: usize = 20_000;
+
+/// What became of a request.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Received {
+    /// Numbers that were written.
+    pub(crate) samples: u64,
+    /// Native histograms that were written.
+    pub(crate) histograms: u64,
+    /// Values that took the place of another one of the same series and time.
+    pub(crate) replaced: u64,
+    /// Exemplars, which are not kept.
+    pub(crate) exemplars: u64,
+    /// Series that say when they were created, which is not kept.
+    pub(crate) created_times: u64,
+    pub(crate) refusals: Refusals,
+}
+
+/// The samples of one request on their way into the store.
+#[derive(Debug, Default)]
+pub(super) struct Gathered {
+    samples: Vec<(SeriesRef, Timestamp, Value)>,
+    /// The number of each sample's series.
+    numbers: Vec<Number>,
+    metadata: Vec<Metadata>,
+    pub(super) received: Received,
+}
+
+/// Reads a message.
+#[derive(Debug)]
+pub(super) struct Gathering<'a> {
+    store: &'a Tsdb,
+    options: ReceiveOptions,
+    known: &'a mut KnownSeries,
+    now: Timestamp,
+    out: Gathered,
+}
+
+impl<'a> Gathering<'a> {
+    pub(super) fn new(
+        store: &'a Tsdb,
+        options: ReceiveOptions,
+        known: &'a mut KnownSeries,
+        now: Timestamp,
+    ) -> Self {
+        let mut out = Gathered::default();
+        out.samples.reserve(known.expected_samples);
+        out.numbers.reserve(known.expected_samples);
+        Self { store, options, known, now, out }
+    }
+
+    /// Everything that can be taken of a message.
+    ///
+    /// # Errors
+    /// When it is damaged.
+    pub(super) fn read(mut self, message: &Message<'_>) -> Result<Gathered, WireError> {
+        for series in message.series() {
+            self.series(&series?)?;
+        }
+        for metadata in message.metadata() {
+            let metadata = metadata?;
+            if !metadata.metric.is_empty() {
+                self.metadata(metadata);
+            }
+        }
+        self.known.expected_samples = self.out.samples.len().min(MAX_EXPECTED);
+        Ok(self.out)
+    }
+
+    fn series(&mut self, series: &Series<'_>) -> Result<(), WireError> {
+        self.out.received.exemplars += u64::from(series.exemplars);
+        self.out.received.created_times += u64::from(series.has_created_time);
+        let key = series.key()?;
+        let found = match self.known.find(key, self.now) {
+            Some(found) => Ok(found),
+            None => self.learn(series, key),
+        };
+        let (number, reference) = match found {
+            Ok(found) => found,
+            Err((reason, text)) => {
+                let samples = count_samples(series)?;
+                let describe = || format!("{}: {text}", series.describe());
+                self.out.received.refusals.note(reason, samples, describe);
+                return Ok(());
+            }
+        };
+        for sample in series.samples() {
+            let (timestamp, value) = sample?;
+            if self.is_in_time(timestamp, series) {
+                self.push(number, reference, timestamp, Value::Float(value));
+                self.out.received.samples += 1;
+            }
+        }
+        if series.has_histograms {
+            self.histograms(series, number, reference)?;
+        }
+        if let Some(said) = series.metadata()?
+            && self.known.says_new(number, said.key())
+        {
+            let name = self.known.labels(number).and_then(Labels::metric_name);
+            if let Some(metadata) = name.map(|name| said.for_metric(name)) {
+                self.metadata(metadata);
+            }
+        }
+        Ok(())
+    }
+
+    /// Finds a series by its labels, because this form of them is new.
+    fn learn(
+        &mut self,
+        series: &Series<'_>,
+        key: u128,
+    ) -> Result<(Number, SeriesRef), (Reason, String)> {
+        let labels = series.labels().map_err(|error| (Reason::BadLabels, error.to_string()))?;
+        self.known.learn(key, labels, self.store, self.now).map_err(|NoRoom| {
+            let limit = self.options.max_series;
+            let text = format!(
+                "remote writers have {limit} series already, which is remote_write.max_series"
+            );
+            (Reason::TooManySeries, text)
+        })
+    }
+
+    fn histograms(
+        &mut self,
+        series: &Series<'_>,
+        number: Number,
+        reference: SeriesRef,
+    ) -> Result<(), WireError> {
+        for histogram in series.histograms() {
+            let (timestamp, histogram) = histogram?;
+            match histogram {
+                Ok(histogram) if self.is_in_time(timestamp, series) => {
+                    let value = Value::Histogram(histogram.into());
+                    self.push(number, reference, timestamp, value);
+                    self.out.received.histograms += 1;
+                }
+                Ok(_) => {}
+                Err(error) => {
+                    let describe = || format!("{} at {timestamp}: {error}", series.describe());
+                    self.out.received.refusals.note(Reason::BadHistogram, 1, describe);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn push(&mut self, number: Number, series: SeriesRef, timestamp: Timestamp, value: Value) {
+        self.out.samples.push((series, timestamp, value));
+        self.out.numbers.push(number);
+    }
+
+    #[inline]
+    fn is_in_time(&mut self, timestamp: Timestamp, series: &Series<'_>) -> bool {
+        let behind_ms = self.now.saturating_sub(timestamp);
+        let reason = if behind_ms > self.options.out_of_order_window_ms {
+            Reason::TooOld
+        } else if behind_ms < -self.options.future_window_ms {
+            Reason::TooNew
+        } else {
+            return true;
+        };
+        let describe = || {
+            let seconds = behind_ms.unsigned_abs() / 1000;
+            let side = if behind_ms > 0 { "behind" } else { "ahead of" };
+            format!("{} at {timestamp}: {seconds} s {side} the server's clock", series.describe())
+        };
+        self.out.received.refusals.note(reason, 1, describe);
+        false
+    }
+
+    fn metadata(&mut self, metadata: Metadata) {
+        if self.known.is_new_metadata(&metadata) {
+            self.out.metadata.push(metadata);
+        }
+    }
+}
+
+/// How many samples of any kind a series has.
+fn count_samples(series: &Series<'_>) -> Result<u64, WireError> {
+    let mut count = 0;
+    for sample in series.samples() {
+        sample?;
+        count += 1;
+    }
+    for histogram in series.histograms() {
+        drop(histogram?);
+        count += 1;
+    }
+    Ok(count)
+}
+
+impl Gathered {
+    /// All samples with the labels of their series, to be sent on.
+    pub(super) fn rows(&self, known: &KnownSeries) -> Vec<Row> {
+        self.samples
+            .iter()
+            .zip(&self.numbers)
+            .filter_map(|((_, timestamp, value), number)| {
+                Some((known.labels(*number)?.clone(), *timestamp, value.clone()))
+            })
+            .collect()
+    }
+
+    /// Writes the samples. Returns whether they are on stable storage.
+    pub(super) fn commit(
+        &mut self,
+        store: &Tsdb,
+        known: &Mutex<KnownSeries>,
+        now: Timestamp,
+    ) -> bool {
+        let committed = self.commit_once(store, now);
+        if committed.unknown.is_empty() {
+            return committed.is_durable;
+        }
+        // The store forgot series since they were last sent. They go on under new references.
+        let unknown: HashSet<SeriesRef> = committed.unknown.into_iter().collect();
+        self.keep_unknown(&unknown, &mut lock(known), store);
+        self.metadata.clear();
+        let again = self.commit_once(store, now);
+        if !again.unknown.is_empty() {
+            tracing::error!(series = again.unknown.len(), "the store refused series twice");
+        }
+        committed.is_durable && again.is_durable && again.unknown.is_empty()
+    }
+
+    fn commit_once(&mut self, store: &Tsdb, now: Timestamp) -> tsdb::Committed {
+        let committed = store.commit(&Batch {
+            timestamp: now,
+            samples: &[],
+            dated: &self.samples,
+            metadata: &self.metadata,
+        });
+        self.received.replaced += committed.duplicates;
+        committed
+    }
+
+    /// Keeps only the samples of series that the store forgot, under fresh references.
+    fn keep_unknown(
+        &mut self,
+        unknown: &HashSet<SeriesRef>,
+        known: &mut KnownSeries,
+        store: &Tsdb,
+    ) {
+        let samples = std::mem::take(&mut self.samples);
+        let numbers = std::mem::take(&mut self.numbers);
+        for ((series, timestamp, value), number) in samples.into_iter().zip(numbers) {
+            if unknown.contains(&series)
+                && let Some(fresh) = known.renew(number, store)
+            {
+                self.samples.push((fresh, timestamp, value));
+                self.numbers.push(number);
+            }
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! Taking requests: from a message to a durable frame.
+//!
+//! The samples of a request are one frame of their own, under the time at which it came. They are
+//! visible to queries as soon as it is committed, and rules see them at their next evaluation. The
+//! flush does not wait for requests longer than for one commit, and never sees half of one.
+
+use std::sync::{Arc, Mutex};
+
+use model::Timestamp;
+use remote::{Message, Protocol, WireError};
+use tsdb::{Health, Tsdb};
+
+use super::{
+    books::{ReceiveStats, lock},
+    gather::{Gathering, Received},
+    known::KnownSeries,
+    outgoing::Outgoing,
+};
+
+/// What may be taken.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ReceiveOptions {
+    /// Series that remote writers may keep alive in all.
+    pub(crate) max_series: usize,
+    /// How far behind now a sample may be, in milliseconds.
+    pub(crate) out_of_order_window_ms: i64,
+    /// How far ahead of now a sample may be, in milliseconds.
+    pub(crate) future_window_ms: i64,
+    /// How long a series without samples counts, in milliseconds.
+    pub(crate) idle_ms: i64,
+}
+
+/// Why nothing of a request was acknowledged.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ReceiveError {
+    /// The message is damaged.
+    #[error("the message cannot be read: {0}")]
+    Wire(#[from] WireError),
+    /// The database cannot be written; the same request may come again.
+    #[error("the sample database cannot be written at the moment")]
+    Unavailable,
+}
+
+/// Takes requests.
+#[derive(Debug)]
+pub(crate) struct Receiver {
+    store: Arc<Tsdb>,
+    outgoing: Arc<Outgoing>,
+    options: ReceiveOptions,
+    /// Keeps senders from choosing labels with equal hashes.
+    seed: u64,
+    known: Mutex<KnownSeries>,
+    pub(crate) stats: ReceiveStats,
+}
+
+impl Receiver {
+    pub(crate) fn new(store: Arc<Tsdb>, outgoing: Arc<Outgoing>, options: ReceiveOptions) -> Self {
+        Self {
+            store,
+            outgoing,
+            options,
+            seed: rand::random(),
+            known: Mutex::new(KnownSeries::new(options.max_series, options.idle_ms)),
+            stats: ReceiveStats::default(),
+        }
+    }
+
+    /// How many series remote writers keep alive.
+    pub(crate) fn series(&self) -> usize {
+        lock(&self.known).len()
+    }
+
+    /// Writes what a message holds. What can be taken is durable when this returns `Ok`; what cannot is
+    /// in the refusals. Blocks.
+    ///
+    /// # Errors
+    /// When the message is damaged, or the database fails. Then the request may come again: a sample
+    /// that is written twice is there once.
+    pub(crate) fn receive(
+        &self,
+        protocol: Protocol,
+        bytes: &[u8],
+        writer: &str,
+        now: Timestamp,
+    ) -> Result<Received, ReceiveError> {
+        if !matches!(self.store.health(), Health::Healthy) {
+            // What is taken now would wait in memory, and be lost with it.
+            return Err(ReceiveError::Unavailable);
+        }
+        let message = Message::open(protocol, bytes, self.seed)?;
+        let mut gathered = {
+            let mut known = lock(&self.known);
+            Gathering::new(&self.store, self.options, &mut known, now).read(&message)?
+        };
+        let rows =
+            if self.outgoing.is_enabled() { gathered.rows(&lock(&self.known)) } else { Vec::new() };
+        if !gathered.commit(&self.store, &self.known, now) {
+            return Err(ReceiveError::Unavailable);
+        }
+        self.outgoing.offer(rows);
+        self.stats.note(writer, &gathered.received, now);
+        Ok(gathered.received)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,103 @@
+//! A PostgreSQL server of a test's own: a new cluster in a temporary folder, reached through its socket,
+//! so that no port is needed.
+
+use std::{
+    path::{Path, PathBuf},
+    process::Stdio,
+};
+
+use tempfile::TempDir;
+use tokio::process::{Child, Command};
+
+use crate::support::{eventually, unprivileged};
+
+const PASSWORD: &str = "only for tests";
+
+/// A server that runs until it is stopped or dropped.
+#[derive(Debug)]
+pub(crate) struct Postgres {
+    folder: TempDir,
+    server: Option<Child>,
+}
+
+/// The folder of the programs.
+#[expect(clippy::disallowed_methods, reason = "the test runner tells by it where its tools are")]
+fn programs() -> PathBuf {
+    if let Ok(folder) = std::env::var("BELLWETHER_TEST_POSTGRES_BIN") {
+        return folder.into();
+    }
+    let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    let mut folders: Vec<PathBuf> = versions.map(|entry| entry.path().join("bin")).collect();
+    folders.retain(|folder| folder.join("initdb").exists());
+    folders.sort();
+    folders.pop().expect("PostgreSQL is missing; run `cargo xtask test` once, which installs it")
+}
+
+impl Postgres {
+    /// Makes a cluster and starts it.
+    pub(crate) async fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        unprivileged::hand_over(folder.path());
+        let password = folder.path().join("password");
+        std::fs::write(&password, PASSWORD).unwrap();
+        unprivileged::hand_over(&password);
+        let mut postgres = Self { folder, server: None };
+        let mut command = unprivileged::command(&programs().join("initdb"));
+        command.arg("--pgdata").arg(postgres.data()).arg("--pwfile").arg(&password);
+        command.args(["--username=admin", "--auth=scram-sha-256", "--no-sync", "--no-locale"]);
+        let output = command.output().await.unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        postgres.resume().await;
+        postgres
+    }
+
+    /// The address, without a password.
+    pub(crate) fn url(&self) -> String {
+        format!("postgres://admin@localhost/postgres?host={}", self.folder.path().display())
+    }
+
+    /// A file that holds the password.
+    pub(crate) fn password_file(&self) -> PathBuf {
+        self.folder.path().join("password")
+    }
+
+    /// The path of the socket's folder, by which the server is known.
+    pub(crate) fn address(&self) -> String {
+        self.folder.path().display().to_string()
+    }
+
+    /// Starts the server again.
+    pub(crate) async fn resume(&mut self) {
+        let mut command = unprivileged::command(&programs().join("postgres"));
+        command.arg("-D").arg(self.data()).arg("-k").arg(self.folder.path());
+        command.args(["-c", "listen_addresses=", "-c", "fsync=off", "-c", "max_connections=20"]);
+        command.stdout(Stdio::null()).stderr(Stdio::null());
+        self.server = Some(command.spawn().unwrap());
+        eventually("PostgreSQL answers", async || {
+            let output = self.psql("select 1").output().await.unwrap();
+            let words = String::from_utf8_lossy(&output.stderr).into_owned();
+            if output.status.success() { Ok(()) } else { Err(words) }
+        })
+        .await;
+    }
+
+    /// Ends the server at once.
+    pub(crate) async fn kill(&mut self) {
+        let mut server = self.server.take().unwrap();
+        server.kill().await.unwrap();
+    }
+
+    /// A client that runs statements.
+    pub(crate) fn psql(&self, statements: &str) -> Command {
+        let mut command = unprivileged::command(&programs().join("psql"));
+        command.env("PGPASSWORD", PASSWORD).env("PGUSER", "admin");
+        command.env("PGHOST", self.folder.path()).env("PGDATABASE", "postgres");
+        command.args(["--no-psqlrc", "--quiet", "--tuples-only", "--command", statements]);
+        command.stdout(Stdio::null()).stderr(Stdio::piped());
+        command
+    }
+
+    fn data(&self) -> PathBuf {
+        Path::new(self.folder.path()).join("data")
+    }
+}
