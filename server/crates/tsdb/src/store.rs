@@ -255,4 +255,3 @@ impl Tsdb {
         self.cache.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
-
