@@ -1,5 +1,6 @@
 //! The running process: what it is made of, how it starts, reloads and stops.
 
+mod databases;
 mod listeners;
 pub(crate) mod mappings;
 mod measure;
@@ -20,12 +21,13 @@ use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
 use tsdb::Health;
 
-pub(crate) use start::{Running, make_data_folder, start};
+pub(crate) use databases::open_meta;
+pub(crate) use start::{Running, start};
 
 use crate::{
     alerting::{Alerting, pictures::StorePictures},
     catalog::inventory::InventoryCache,
-    config::Config,
+    config::{Config, store::Engine},
     events::{Events, Intake},
     http::prometheus::write::WriteGate,
     listen::{Listener, Sources},
@@ -113,12 +115,16 @@ impl App {
     /// What is wrong with the server itself, in words.
     pub(crate) fn problems(&self) -> Vec<String> {
         let mut problems = Vec::new();
+        let below = match self.config.store.engine {
+            Engine::Sqlite => "the disk of the data folder",
+            Engine::Postgres => "the database",
+        };
         if let Health::Failing { error, waiting_frames, dropped_samples, .. } =
             self.queries.store().health()
         {
             problems.push(format!(
                 "Samples cannot be written ({error}): {waiting_frames} flushes wait in memory, \
-                 {dropped_samples} samples were dropped. Check the disk of the data folder."
+                 {dropped_samples} samples were dropped. Check {below}."
             ));
         }
         for endpoint in &self.outgoing.endpoints {
@@ -139,11 +145,10 @@ impl App {
             ));
         }
         if self.events.is_failing() {
-            problems.push(
+            problems.push(format!(
                 "Events and service checks cannot be written; they wait in memory until it works \
-                 again. Check the disk of the data folder."
-                    .to_owned(),
-            );
+                 again. Check {below}."
+            ));
         }
         for listener in &self.listeners {
             let wanted = self.config.statsd.receive_buffer.0;

@@ -10,7 +10,7 @@ use tsdb::engine::{self, BlockChange, Engine, EngineError};
 /// Frames read at a time while the store opens.
 const FRAMES_PER_READ: u32 = 100;
 
-/// SQLite below the time-series store. Its verbs block and must not run on an async worker.
+/// The database below the time-series store. Its verbs block and must not run on an async worker.
 #[derive(Debug)]
 pub(crate) struct SqlEngine {
     samples: Samples,

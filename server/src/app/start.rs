@@ -3,8 +3,6 @@
 use std::{
     net::SocketAddr,
     num::NonZeroUsize,
-    os::unix::fs::DirBuilderExt as _,
-    path::Path,
     sync::{Arc, RwLock},
     time::Duration,
 };
@@ -25,7 +23,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tsdb::Tsdb;
 
-use super::{App, SystemClock, listeners, reload::Files, tasks::Tasks};
+use super::{App, SystemClock, databases, listeners, reload::Files, tasks::Tasks};
 use crate::{
     agent::{self, Agent},
     alerting::{self, Alerting, convert::AlertContext, outbox::SqlOutbox, pictures::StorePictures},
@@ -89,7 +87,7 @@ pub(crate) async fn start(config: Config) -> anyhow::Result<Running> {
     let gate = Gate::default();
     let for_http = gate.clone();
     tasks.spawn("http", |stop| http::serve(http_listener, for_http, stop));
-    let (samples, meta) = open_databases(&config.server.data_dir).await?;
+    let (samples, meta) = databases::open(&config).await?;
     let (store, last_flush) = open_store(&config, &samples, &runtime).await?;
     let queries = Queries::new(
         Arc::clone(&store),
@@ -405,23 +403,6 @@ async fn bind_http(config: &Config) -> anyhow::Result<tokio::net::TcpListener> {
     http::bind(address).await.with_context(|| {
         format!("cannot serve HTTP on {address}; choose another address with --http or http.listen")
     })
-}
-
-/// Only its owner may look in: the databases hold password hashes and whatever labels tell.
-pub(crate) fn make_data_folder(folder: &Path) -> std::io::Result<()> {
-    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)
-}
-
-async fn open_databases(folder: &Path) -> anyhow::Result<(Samples, Meta)> {
-    make_data_folder(folder).with_context(|| {
-        format!(
-            "cannot make the data folder {}; choose another with --data or server.data_dir",
-            folder.display()
-        )
-    })?;
-    let samples = Samples::open(&folder.join("samples.db")).await?;
-    let meta = Meta::open(&folder.join("bellwether.db")).await?;
-    Ok((samples, meta))
 }
 
 /// The store, and the time of the newest flush in it.

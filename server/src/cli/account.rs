@@ -1,6 +1,6 @@
 //! `bellwether user` and `bellwether token`: people and programs that may come in.
 //!
-//! They work on the data folder, while the server runs or not.
+//! They work on the databases, while the server runs or not.
 
 use std::{
     io::{IsTerminal as _, Read as _},
@@ -16,7 +16,7 @@ use model::Clock as _;
 
 use super::{ServeArgs, say};
 use crate::{
-    app::{SystemClock, make_data_folder},
+    app::{self, SystemClock},
     auth,
 };
 
@@ -91,10 +91,10 @@ impl From<RoleArg> for Role {
     }
 }
 
-/// Which data folder.
+/// Which databases.
 #[derive(Debug, Clone, Args)]
 pub(super) struct Place {
-    /// The configuration file that names the data folder
+    /// The configuration file that names the data folder or the database
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// The data folder
@@ -105,10 +105,7 @@ pub(super) struct Place {
 impl Place {
     async fn open(self) -> anyhow::Result<Meta> {
         let args = ServeArgs { config: self.config, data: self.data, ..ServeArgs::default() };
-        let folder = args.load()?.server.data_dir;
-        make_data_folder(&folder)
-            .with_context(|| format!("cannot make the data folder {}", folder.display()))?;
-        Ok(Meta::open(&folder.join("bellwether.db")).await?)
+        app::open_meta(&args.load()?).await
     }
 }
 

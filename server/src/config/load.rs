@@ -108,6 +108,7 @@ impl Config {
         self.alerting.config.iter_mut().for_each(resolve);
         self.runbooks.dir.iter_mut().for_each(resolve);
         self.statsd.resolve_paths(folder);
+        self.store.resolve_paths(folder);
         self.remote_write.resolve_paths(folder);
         self.smtp.password_file.iter_mut().for_each(resolve);
         self.agent.resolve_paths(folder);

@@ -4,8 +4,7 @@ use std::process::Stdio;
 
 use crate::{
     mariadb::MariaDb,
-    postgres::Postgres,
-    support::{Folder, Server},
+    support::{Folder, Server, postgres::Postgres},
 };
 
 /// Settings of the built-in agent, with one database server.

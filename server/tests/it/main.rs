@@ -18,7 +18,6 @@ mod mappings;
 mod mariadb;
 mod monitors;
 mod own_metrics;
-mod postgres;
 mod prometheus;
 mod python_clients;
 mod remote_write;

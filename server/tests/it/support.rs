@@ -5,6 +5,7 @@ pub(crate) mod answer;
 pub(crate) mod folder;
 pub(crate) mod http;
 pub(crate) mod mailbox;
+pub(crate) mod postgres;
 pub(crate) mod python;
 pub(crate) mod server;
 pub(crate) mod site;

@@ -1,4 +1,5 @@
-//! Every migration exists for both databases under the same number and name.
+//! Every migration exists for both databases under the same number and name. A schema, which is a folder,
+//! that only one database has is left alone: what only ever is a file beside the process needs no other.
 
 use crate::files;
 use anyhow::Result;
@@ -14,12 +15,18 @@ pub(super) fn check(folder: &Path) -> Result<Vec<String>> {
     }
     let missing = |from: &BTreeSet<String>, other: &BTreeSet<String>, database: &str| {
         from.difference(other)
+            .filter(|name| other.iter().any(|known| schema(known) == schema(name)))
             .map(|name| format!("migrations/{database}/{name}: missing, the other database has it"))
             .collect::<Vec<_>>()
     };
     let mut findings = missing(&sqlite, &postgres, "postgres");
     findings.extend(missing(&postgres, &sqlite, "sqlite"));
     Ok(findings)
+}
+
+/// The folder of a migration.
+fn schema(name: &str) -> &str {
+    name.rsplit_once('/').map_or("", |(folder, _)| folder)
 }
 
 /// Paths of the migrations below `folder`, with the name of the schema they belong to.
@@ -49,6 +56,11 @@ mod tests {
         check_files("one database only", &["sqlite/0001_a.sql"], &[]);
         check_files("pairs", &["sqlite/0001_a.sql", "postgres/0001_a.sql"], &[]);
         check_files("notes do not count", &["sqlite/0001_a.sql", "postgres/README.md"], &[]);
+        check_files(
+            "a schema of one database only",
+            &["sqlite/a/0001_a.sql", "sqlite/b/0001_a.sql", "postgres/a/0001_a.sql"],
+            &[],
+        );
         check_files(
             "different",
             &[

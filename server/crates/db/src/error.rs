@@ -14,11 +14,23 @@ pub enum DbError {
         #[source]
         source: sqlx::Error,
     },
+    /// The server cannot be reached, or lets nobody in.
+    #[error(
+        "cannot connect to the database {address}; check that the server runs and that user and \
+         password are right"
+    )]
+    Connect {
+        /// The database and its host, without names and secrets.
+        address: String,
+        /// Why.
+        #[source]
+        source: sqlx::Error,
+    },
     /// The schema cannot be brought up to date.
-    #[error("cannot migrate the database {path}; was it written by a newer version?")]
+    #[error("cannot migrate the database {place}; was it written by a newer version?")]
     Migrate {
-        /// The file.
-        path: PathBuf,
+        /// The file, or the database and its host.
+        place: String,
         /// Why.
         #[source]
         source: sqlx::migrate::MigrateError,

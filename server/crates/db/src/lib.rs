@@ -1,9 +1,10 @@
 //! Everything SQL, behind domain verbs: other crates say `seal` or `lease`, never `insert`.
 //!
-//! Three stores, each in a file of its own on SQLite so that none waits for another's writer:
-//! [`Samples`] holds frames, blocks and pages; [`Meta`] holds people, alerts, the outbox, the uptime
-//! ledger, events and service checks; [`Outgoing`] holds the requests that remote write has yet to
-//! send. Rows are plain: identifiers, times and opaque bodies. What a body means is known only to the
+//! Three stores: [`Samples`] holds frames, blocks and pages; [`Meta`] holds people, alerts, the outbox,
+//! the uptime ledger, events and service checks; [`Outgoing`] holds the requests that remote write has
+//! yet to send. On SQLite each has a file of its own, so that none waits for another's writer. The first
+//! two may be in a PostgreSQL database instead and behave the same there; the third always stays beside
+//! the process that sends. Rows are plain: identifiers, times and opaque bodies. What a body means is known only to the
 //! crate that wrote it, so this crate depends on none of ours.
 //! [`Watched`] asks database servers that others run how many connections they have.
 //!
@@ -18,12 +19,15 @@
 pub mod error;
 pub mod meta;
 pub mod outgoing;
+pub mod postgres;
 pub mod samples;
+mod sql;
 mod sqlite;
 pub mod watch;
 
 pub use error::DbError;
 pub use meta::Meta;
 pub use outgoing::Outgoing;
+pub use postgres::Address;
 pub use samples::Samples;
-pub use watch::Watched;
+pub use watch::{AddressError, Watched};

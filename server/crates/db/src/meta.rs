@@ -9,11 +9,16 @@ pub mod people;
 
 use std::path::Path;
 
-use crate::{error::Attempt, error::DbError, sqlite::Pools};
+use crate::{
+    error::{Attempt, DbError},
+    postgres::{self, Address},
+    sql::{Pools, query},
+    sqlite,
+};
 
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../../../migrations/sqlite/meta");
 
-/// The store of everything but samples, on SQLite. The verbs are in the modules, by noun.
+/// The store of everything but samples. The verbs are in the modules, by noun.
 #[derive(Debug, Clone)]
 pub struct Meta {
     pools: Pools,
@@ -25,7 +30,16 @@ impl Meta {
     /// # Errors
     /// When it cannot be opened, written or migrated.
     pub async fn open(path: &Path) -> Result<Self, DbError> {
-        Ok(Self { pools: Pools::open(path, &MIGRATIONS).await? })
+        Ok(Self { pools: sqlite::open(path, &MIGRATIONS).await? })
+    }
+
+    /// Connects to a PostgreSQL database, which may hold the other stores too.
+    ///
+    /// # Errors
+    /// When it cannot be reached or migrated.
+    pub async fn connect(address: &Address) -> Result<Self, DbError> {
+        let migrations = sqlx::migrate!("../../../migrations/postgres/meta");
+        Ok(Self { pools: postgres::open(address, migrations, "migration_meta").await? })
     }
 
     /// Closes every connection.
@@ -38,11 +52,12 @@ impl Meta {
     /// # Errors
     /// When the read failed.
     pub async fn setting(&self, name: &str) -> Result<Option<String>, DbError> {
-        sqlx::query_scalar("select value from setting where name = ?")
+        let row = query("select value from setting where name = $1")
             .bind(name)
             .fetch_optional(&self.pools.read)
             .await
-            .attempt("read a setting")
+            .attempt("read a setting")?;
+        Ok(row.map(|row| row.get(0)))
     }
 
     /// Sets a small fact.
@@ -50,9 +65,9 @@ impl Meta {
     /// # Errors
     /// When the commit failed.
     pub async fn set_setting(&self, name: &str, value: &str) -> Result<(), DbError> {
-        sqlx::query(
+        query(
             "insert into setting (name, value)
-             values (?, ?)
+             values ($1, $2)
              on conflict (name) do update set value = excluded.value",
         )
         .bind(name)

@@ -6,11 +6,10 @@
 
 use std::path::Path;
 
-use sqlx::{Row, sqlite::SqliteRow};
-
 use crate::{
     error::{Attempt, DbError},
-    sqlite::Pools,
+    sql::{Pools, Row, query},
+    sqlite,
 };
 
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../../../migrations/sqlite/outgoing");
@@ -60,7 +59,7 @@ impl Outgoing {
     /// # Errors
     /// When it cannot be opened, written or migrated.
     pub async fn open(path: &Path) -> Result<Self, DbError> {
-        Ok(Self { pools: Pools::open(path, &MIGRATIONS).await? })
+        Ok(Self { pools: sqlite::open(path, &MIGRATIONS).await? })
     }
 
     /// Closes every connection.
@@ -77,19 +76,19 @@ impl Outgoing {
         const ACTION: &str = "queue outgoing requests";
         let mut tx = self.pools.write.begin().await.attempt(ACTION)?;
         for request in requests {
-            sqlx::query(
+            query(
                 "insert or replace into request
                         (endpoint, seq, created, protocol, samples, bytes, body)
-                 values (?, ?, ?, ?, ?, ?, ?)",
+                 values ($1, $2, $3, $4, $5, $6, $7)",
             )
             .bind(&request.endpoint)
-            .bind(request.seq as i64)
+            .bind(request.seq)
             .bind(request.created)
             .bind(&request.protocol)
-            .bind(request.samples as i64)
+            .bind(request.samples)
             .bind(request.body.len() as i64)
             .bind(&request.body)
-            .execute(&mut *tx)
+            .execute(&mut tx)
             .await
             .attempt(ACTION)?;
         }
@@ -101,10 +100,10 @@ impl Outgoing {
     /// # Errors
     /// When the read failed.
     pub async fn first(&self, endpoint: &str) -> Result<Option<RequestRow>, DbError> {
-        let row = sqlx::query(
+        let row = query(
             "select endpoint, seq, created, protocol, samples, body
                from request
-              where endpoint = ?
+              where endpoint = $1
               order by seq
               limit 1",
         )
@@ -120,9 +119,9 @@ impl Outgoing {
     /// # Errors
     /// When it may still be there.
     pub async fn remove(&self, endpoint: &str, seq: u64) -> Result<(), DbError> {
-        sqlx::query("delete from request where endpoint = ? and seq = ?")
+        query("delete from request where endpoint = $1 and seq = $2")
             .bind(endpoint)
-            .bind(seq as i64)
+            .bind(seq)
             .execute(&self.pools.write)
             .await
             .attempt("remove an outgoing request")?;
@@ -142,18 +141,18 @@ impl Outgoing {
     ) -> Result<Backlog, DbError> {
         const ACTION: &str = "drop outgoing requests";
         let mut tx = self.pools.write.begin().await.attempt(ACTION)?;
-        let rows = sqlx::query(
+        let rows = query(
             "select seq, samples, bytes
                from request
-              where endpoint = ?
-                and seq > ?
+              where endpoint = $1
+                and seq > $2
               order by seq
-              limit ?",
+              limit $3",
         )
         .bind(endpoint)
-        .bind(kept as i64)
+        .bind(kept)
         .bind(REQUESTS_PER_WRITE)
-        .fetch_all(&mut *tx)
+        .fetch_all(&mut tx)
         .await
         .attempt(ACTION)?;
         let mut dropped = Backlog::default();
@@ -162,15 +161,15 @@ impl Outgoing {
                 break;
             }
             dropped.requests += 1;
-            dropped.last_seq = row.get::<i64, _>(0) as u64;
-            dropped.samples += row.get::<i64, _>(1) as u64;
-            dropped.bytes += row.get::<i64, _>(2) as u64;
+            dropped.last_seq = row.get(0);
+            dropped.samples += row.get::<u64>(1);
+            dropped.bytes += row.get::<u64>(2);
         }
-        sqlx::query("delete from request where endpoint = ? and seq > ? and seq <= ?")
+        query("delete from request where endpoint = $1 and seq > $2 and seq <= $3")
             .bind(endpoint)
-            .bind(kept as i64)
-            .bind(dropped.last_seq as i64)
-            .execute(&mut *tx)
+            .bind(kept)
+            .bind(dropped.last_seq)
+            .execute(&mut tx)
             .await
             .attempt(ACTION)?;
         tx.commit().await.attempt(ACTION)?;
@@ -182,7 +181,7 @@ impl Outgoing {
     /// # Errors
     /// When the read failed.
     pub async fn backlogs(&self) -> Result<Vec<(String, Backlog)>, DbError> {
-        let rows = sqlx::query(
+        let rows = query(
             "select endpoint, count(*), sum(samples), sum(bytes), max(seq)
                from request
               group by endpoint
@@ -195,10 +194,10 @@ impl Outgoing {
             .iter()
             .map(|row| {
                 let backlog = Backlog {
-                    requests: row.get::<i64, _>(1) as u64,
-                    samples: row.get::<i64, _>(2) as u64,
-                    bytes: row.get::<i64, _>(3) as u64,
-                    last_seq: row.get::<i64, _>(4) as u64,
+                    requests: row.get(1),
+                    samples: row.get(2),
+                    bytes: row.get(3),
+                    last_seq: row.get(4),
                 };
                 (row.get(0), backlog)
             })
@@ -206,13 +205,13 @@ impl Outgoing {
     }
 }
 
-fn request_of(row: &SqliteRow) -> RequestRow {
+fn request_of(row: &Row) -> RequestRow {
     RequestRow {
         endpoint: row.get(0),
-        seq: row.get::<i64, _>(1) as u64,
+        seq: row.get(1),
         created: row.get(2),
         protocol: row.get(3),
-        samples: row.get::<i64, _>(4) as u64,
+        samples: row.get(4),
         body: row.get(5),
     }
 }

@@ -5,11 +5,11 @@
 
 use std::path::Path;
 
-use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection, sqlite::SqliteRow};
-
 use crate::{
     error::{Attempt, DbError},
-    sqlite::Pools,
+    postgres::{self, Address},
+    sql::{Pools, Row, Transaction, query},
+    sqlite,
 };
 
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../../../migrations/sqlite/samples");
@@ -66,7 +66,7 @@ pub struct PageRow {
     pub bytes: Vec<u8>,
 }
 
-/// The durable side of the time-series store, on SQLite.
+/// The durable side of the time-series store.
 #[derive(Debug, Clone)]
 pub struct Samples {
     pools: Pools,
@@ -78,7 +78,16 @@ impl Samples {
     /// # Errors
     /// When it cannot be opened, written or migrated.
     pub async fn open(path: &Path) -> Result<Self, DbError> {
-        Ok(Self { pools: Pools::open(path, &MIGRATIONS).await? })
+        Ok(Self { pools: sqlite::open(path, &MIGRATIONS).await? })
+    }
+
+    /// Connects to a PostgreSQL database, which may hold the other stores too.
+    ///
+    /// # Errors
+    /// When it cannot be reached or migrated.
+    pub async fn connect(address: &Address) -> Result<Self, DbError> {
+        let migrations = sqlx::migrate!("../../../migrations/postgres/samples");
+        Ok(Self { pools: postgres::open(address, migrations, "migration_samples").await? })
     }
 
     /// Closes every connection.
@@ -91,11 +100,16 @@ impl Samples {
     /// # Errors
     /// When the frame may not be on disk.
     pub async fn append_frame(&self, frame: &FrameRow) -> Result<(), DbError> {
-        sqlx::query(
-            "insert or replace into frame (seq, epoch, timestamp, bytes) values (?, ?, ?, ?)",
+        query(
+            "insert into frame (seq, epoch, timestamp, bytes)
+             values ($1, $2, $3, $4)
+             on conflict (seq) do update
+                set epoch = excluded.epoch,
+                    timestamp = excluded.timestamp,
+                    bytes = excluded.bytes",
         )
-        .bind(frame.seq as i64)
-        .bind(frame.epoch as i64)
+        .bind(frame.seq)
+        .bind(frame.epoch)
         .bind(frame.timestamp)
         .bind(&frame.bytes)
         .execute(&self.pools.write)
@@ -109,14 +123,14 @@ impl Samples {
     /// # Errors
     /// When the read failed.
     pub async fn frames(&self, after: u64, limit: u32) -> Result<Vec<FrameRow>, DbError> {
-        let rows = sqlx::query(
+        let rows = query(
             "select seq, epoch, timestamp, bytes
                from frame
-              where seq > ?
+              where seq > $1
               order by seq
-              limit ?",
+              limit $2",
         )
-        .bind(after as i64)
+        .bind(after)
         .bind(limit)
         .fetch_all(&self.pools.read)
         .await
@@ -154,18 +168,18 @@ impl Samples {
         const ACTION: &str = "change the set of blocks";
         let mut tx = self.pools.write.begin().await.attempt(ACTION)?;
         for id in remove {
-            sqlx::query("delete from block where id = ?")
-                .bind(*id as i64)
-                .execute(&mut *tx)
+            query("delete from block where id = $1")
+                .bind(*id)
+                .execute(&mut tx)
                 .await
                 .attempt(ACTION)?;
         }
         if let Some(block) = add {
             insert_block(&mut tx, block).await.attempt(ACTION)?;
         }
-        sqlx::query("delete from frame where seq <= ?")
-            .bind(frames_up_to as i64)
-            .execute(&mut *tx)
+        query("delete from frame where seq <= $1")
+            .bind(frames_up_to)
+            .execute(&mut tx)
             .await
             .attempt(ACTION)?;
         tx.commit().await.attempt(ACTION)
@@ -176,7 +190,7 @@ impl Samples {
     /// # Errors
     /// When the read failed.
     pub async fn blocks(&self) -> Result<Vec<BlockRow>, DbError> {
-        let rows = sqlx::query(
+        let rows = query(
             "select id, level, min_time, max_time, series, samples, page_bytes, toc
                from block
               order by id",
@@ -194,16 +208,11 @@ impl Samples {
     pub async fn pages(&self, block: u64, pages: &[u32]) -> Result<Vec<PageRow>, DbError> {
         let mut found = Vec::with_capacity(pages.len());
         for part in pages.chunks(PAGES_PER_READ) {
-            let mut query: QueryBuilder<Sqlite> =
-                QueryBuilder::new("select page, bytes from page where block = ");
-            query.push_bind(block as i64).push(" and page in (");
-            let mut list = query.separated(", ");
-            for page in part {
-                list.push_bind(*page);
-            }
+            let mut query = query("select page, bytes from page where block = ");
+            query.push_bind(block).push(" and page in (").push_list(part.iter().copied());
             query.push(") order by page");
-            let rows = query.build().fetch_all(&self.pools.read).await.attempt("read pages")?;
-            found.extend(rows.iter().map(|row: &SqliteRow| PageRow {
+            let rows = query.fetch_all(&self.pools.read).await.attempt("read pages")?;
+            found.extend(rows.iter().map(|row| PageRow {
                 block,
                 page: row.get(0),
                 bytes: row.get(1),
@@ -218,18 +227,18 @@ impl Samples {
     /// When pages may be left.
     pub async fn delete_pages(&self, block: u64) -> Result<(), DbError> {
         loop {
-            let done = sqlx::query(
+            let deleted = query(
                 "delete from page
-                  where block = ?
-                    and page in (select page from page where block = ? order by page limit ?)",
+                  where block = $1
+                    and page in (select page from page where block = $2 order by page limit $3)",
             )
-            .bind(block as i64)
-            .bind(block as i64)
-            .bind(PAGES_PER_WRITE as i64)
+            .bind(block)
+            .bind(block)
+            .bind(PAGES_PER_WRITE as u64)
             .execute(&self.pools.write)
             .await
             .attempt("delete pages")?;
-            if done.rows_affected() == 0 {
+            if deleted == 0 {
                 return Ok(());
             }
         }
@@ -240,63 +249,67 @@ impl Samples {
     /// # Errors
     /// When the read failed.
     pub async fn blocks_with_pages(&self) -> Result<Vec<u64>, DbError> {
-        let ids: Vec<i64> = sqlx::query_scalar("select distinct block from page order by block")
+        let rows = query("select distinct block from page order by block")
             .fetch_all(&self.pools.read)
             .await
             .attempt("list blocks with pages")?;
-        Ok(ids.into_iter().map(|id| id as u64).collect())
+        Ok(rows.iter().map(|row| row.get(0)).collect())
     }
 }
 
-async fn insert_block(
-    connection: &mut SqliteConnection,
-    block: &BlockRow,
-) -> Result<(), sqlx::Error> {
-    sqlx::query(
-        "insert or replace into block (id, level, min_time, max_time, series, samples, page_bytes, toc)
-         values (?, ?, ?, ?, ?, ?, ?, ?)",
+async fn insert_block(tx: &mut Transaction, block: &BlockRow) -> Result<(), sqlx::Error> {
+    query(
+        "insert into block (id, level, min_time, max_time, series, samples, page_bytes, toc)
+         values ($1, $2, $3, $4, $5, $6, $7, $8)
+         on conflict (id) do update
+            set level = excluded.level,
+                min_time = excluded.min_time,
+                max_time = excluded.max_time,
+                series = excluded.series,
+                samples = excluded.samples,
+                page_bytes = excluded.page_bytes,
+                toc = excluded.toc",
     )
-    .bind(block.id as i64)
+    .bind(block.id)
     .bind(block.level)
     .bind(block.min_time)
     .bind(block.max_time)
-    .bind(block.series as i64)
-    .bind(block.samples as i64)
-    .bind(block.page_bytes as i64)
+    .bind(block.series)
+    .bind(block.samples)
+    .bind(block.page_bytes)
     .bind(&block.toc)
-    .execute(connection)
+    .execute(tx)
     .await?;
     Ok(())
 }
 
-async fn insert_page(connection: &mut SqliteConnection, page: &PageRow) -> Result<(), sqlx::Error> {
-    sqlx::query("insert or replace into page (block, page, bytes) values (?, ?, ?)")
-        .bind(page.block as i64)
-        .bind(page.page)
-        .bind(&page.bytes)
-        .execute(connection)
-        .await?;
+async fn insert_page(tx: &mut Transaction, page: &PageRow) -> Result<(), sqlx::Error> {
+    query(
+        "insert into page (block, page, bytes)
+         values ($1, $2, $3)
+         on conflict (block, page) do update set bytes = excluded.bytes",
+    )
+    .bind(page.block)
+    .bind(page.page)
+    .bind(&page.bytes)
+    .execute(tx)
+    .await?;
     Ok(())
 }
 
-fn frame_of(row: &SqliteRow) -> FrameRow {
-    FrameRow {
-        seq: row.get::<i64, _>(0) as u64,
-        epoch: row.get::<i64, _>(1) as u64,
-        timestamp: row.get(2),
-        bytes: row.get(3),
-    }
+fn frame_of(row: &Row) -> FrameRow {
+    FrameRow { seq: row.get(0), epoch: row.get(1), timestamp: row.get(2), bytes: row.get(3) }
 }
 
-fn block_of(row: &SqliteRow) -> BlockRow {
+fn block_of(row: &Row) -> BlockRow {
     BlockRow {
-        id: row.get::<i64, _>(0) as u64,
+        id: row.get(0),
         level: row.get(1),
         min_time: row.get(2),
         max_time: row.get(3),
-        series: row.get::<i64, _>(4) as u64,
-        samples: row.get::<i64, _>(5) as u64,
-        page_bytes: row.get::<i64, _>(6) as u64,
+        series: row.get(4),
+        samples: row.get(5),
+        page_bytes: row.get(6),
         toc: row.get(7),
     }
 }

@@ -1,12 +1,11 @@
 //! Alert instances, their transitions, and what was decided about notifying: one commit per
 //! evaluation.
 
-use sqlx::{Row, SqliteConnection, sqlite::SqliteRow};
-
 use super::outbox::{GroupLogRow, OutboxRow, insert_group_log, insert_outbox};
 use crate::{
     Meta,
     error::{Attempt, DbError},
+    sql::{Row, Transaction, query},
 };
 
 /// An episode of an alert.
@@ -78,9 +77,9 @@ impl Meta {
             insert_transition(&mut tx, transition).await.attempt(ACTION)?;
         }
         for episode in &commit.dropped {
-            sqlx::query("delete from alert_instance where episode = ?")
+            query("delete from alert_instance where episode = $1")
                 .bind(episode)
-                .execute(&mut *tx)
+                .execute(&mut tx)
                 .await
                 .attempt(ACTION)?;
         }
@@ -98,11 +97,11 @@ impl Meta {
     /// # Errors
     /// When the read failed.
     pub async fn live_instances(&self, resolved_since: i64) -> Result<Vec<InstanceRow>, DbError> {
-        let rows = sqlx::query(
+        let rows = query(
             "select episode, name, state, active_at, resolved_at, body
                from alert_instance
               where state <> 'resolved'
-                 or resolved_at >= ?
+                 or resolved_at >= $1
               order by active_at, episode",
         )
         .bind(resolved_since)
@@ -117,12 +116,12 @@ impl Meta {
     /// # Errors
     /// When the read failed.
     pub async fn resolved_instances(&self, limit: u32) -> Result<Vec<InstanceRow>, DbError> {
-        let rows = sqlx::query(
+        let rows = query(
             "select episode, name, state, active_at, resolved_at, body
                from alert_instance
               where state = 'resolved'
               order by active_at desc
-              limit ?",
+              limit $1",
         )
         .bind(limit)
         .fetch_all(&self.pools.read)
@@ -136,10 +135,10 @@ impl Meta {
     /// # Errors
     /// When the read failed.
     pub async fn instance(&self, episode: &str) -> Result<Option<InstanceRow>, DbError> {
-        let row = sqlx::query(
+        let row = query(
             "select episode, name, state, active_at, resolved_at, body
                from alert_instance
-              where episode = ?",
+              where episode = $1",
         )
         .bind(episode)
         .fetch_optional(&self.pools.read)
@@ -153,10 +152,10 @@ impl Meta {
     /// # Errors
     /// When the read failed.
     pub async fn transitions(&self, episode: &str) -> Result<Vec<TransitionRow>, DbError> {
-        let rows = sqlx::query(
+        let rows = query(
             "select episode, at, state, value, reason
                from alert_transition
-              where episode = ?
+              where episode = $1
               order by at, id",
         )
         .bind(episode)
@@ -169,7 +168,7 @@ impl Meta {
                 episode: row.get(0),
                 at: row.get(1),
                 state: row.get(2),
-                value: row.get::<Option<f64>, _>(3).unwrap_or(f64::NAN),
+                value: row.get::<Option<f64>>(3).unwrap_or(f64::NAN),
                 reason: row.get(4),
             })
             .collect())
@@ -181,22 +180,19 @@ impl Meta {
     /// When the commit failed.
     pub async fn forget_instances(&self, before: i64) -> Result<u64, DbError> {
         let done =
-            sqlx::query("delete from alert_instance where state = 'resolved' and resolved_at < ?")
+            query("delete from alert_instance where state = 'resolved' and resolved_at < $1")
                 .bind(before)
                 .execute(&self.pools.write)
                 .await
                 .attempt("forget old alerts")?;
-        Ok(done.rows_affected())
+        Ok(done)
     }
 }
 
-async fn upsert_instance(
-    connection: &mut SqliteConnection,
-    instance: &InstanceRow,
-) -> Result<(), sqlx::Error> {
-    sqlx::query(
+async fn upsert_instance(tx: &mut Transaction, instance: &InstanceRow) -> Result<(), sqlx::Error> {
+    query(
         "insert into alert_instance (episode, name, state, active_at, resolved_at, body)
-         values (?, ?, ?, ?, ?, ?)
+         values ($1, $2, $3, $4, $5, $6)
          on conflict (episode) do update
             set state = excluded.state,
                 active_at = excluded.active_at,
@@ -209,30 +205,30 @@ async fn upsert_instance(
     .bind(instance.active_at)
     .bind(instance.resolved_at)
     .bind(&instance.body)
-    .execute(connection)
+    .execute(tx)
     .await?;
     Ok(())
 }
 
 async fn insert_transition(
-    connection: &mut SqliteConnection,
+    tx: &mut Transaction,
     transition: &TransitionRow,
 ) -> Result<(), sqlx::Error> {
-    sqlx::query(
+    query(
         "insert into alert_transition (episode, at, state, value, reason)
-         values (?, ?, ?, ?, ?)",
+         values ($1, $2, $3, $4, $5)",
     )
     .bind(&transition.episode)
     .bind(transition.at)
     .bind(&transition.state)
     .bind(Some(transition.value).filter(|value| !value.is_nan()))
     .bind(&transition.reason)
-    .execute(connection)
+    .execute(tx)
     .await?;
     Ok(())
 }
 
-fn instance_of(row: &SqliteRow) -> InstanceRow {
+fn instance_of(row: &Row) -> InstanceRow {
     InstanceRow {
         episode: row.get(0),
         name: row.get(1),

@@ -1,10 +1,9 @@
 //! The states of service checks and their history.
 
-use sqlx::{Row, SqliteConnection, sqlite::SqliteRow};
-
 use crate::{
     Meta,
     error::{Attempt, DbError},
+    sql::{Row, Transaction, query},
 };
 
 /// The state of a service check.
@@ -78,9 +77,9 @@ impl Meta {
             insert_transition(&mut tx, transition).await.attempt(ACTION)?;
         }
         for id in &commit.removed {
-            sqlx::query("delete from service_check where id = ?")
+            query("delete from service_check where id = $1")
                 .bind(id)
-                .execute(&mut *tx)
+                .execute(&mut tx)
                 .await
                 .attempt(ACTION)?;
         }
@@ -92,7 +91,7 @@ impl Meta {
     /// # Errors
     /// When the read failed.
     pub async fn checks(&self) -> Result<Vec<CheckRow>, DbError> {
-        let rows = sqlx::query(
+        let rows = query(
             "select id, name, host, tags, status, is_stale, message, since_at, heard_at
                from service_check
               order by id",
@@ -112,12 +111,12 @@ impl Meta {
         check: &str,
         limit: u32,
     ) -> Result<Vec<CheckTransitionRow>, DbError> {
-        let rows = sqlx::query(
+        let rows = query(
             "select service_check, at, status, is_stale, message
                from service_check_transition
-              where service_check = ?
+              where service_check = $1
               order by at desc, id desc
-              limit ?",
+              limit $2",
         )
         .bind(check)
         .bind(limit)
@@ -141,9 +140,9 @@ impl Meta {
     /// # Errors
     /// When the commit failed.
     pub async fn forget_check_transitions(&self, before: i64, kept: u32) -> Result<u64, DbError> {
-        let done = sqlx::query(
+        let done = query(
             "delete from service_check_transition
-              where at < ?
+              where at < $1
                  or id in (
                     select id
                       from (select id,
@@ -151,25 +150,22 @@ impl Meta {
                                        partition by service_check order by at desc, id desc
                                    ) as place
                               from service_check_transition) as placed
-                     where place > ?)",
+                     where place > $2)",
         )
         .bind(before)
         .bind(kept)
         .execute(&self.pools.write)
         .await
         .attempt("forget the history of service checks")?;
-        Ok(done.rows_affected())
+        Ok(done)
     }
 }
 
-async fn upsert_check(
-    connection: &mut SqliteConnection,
-    check: &CheckRow,
-) -> Result<(), sqlx::Error> {
-    sqlx::query(
+async fn upsert_check(tx: &mut Transaction, check: &CheckRow) -> Result<(), sqlx::Error> {
+    query(
         "insert into service_check
             (id, name, host, tags, status, is_stale, message, since_at, heard_at)
-         values (?, ?, ?, ?, ?, ?, ?, ?, ?)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
          on conflict (id) do update
             set status = excluded.status,
                 is_stale = excluded.is_stale,
@@ -186,30 +182,30 @@ async fn upsert_check(
     .bind(&check.message)
     .bind(check.since_at)
     .bind(check.heard_at)
-    .execute(connection)
+    .execute(tx)
     .await?;
     Ok(())
 }
 
 async fn insert_transition(
-    connection: &mut SqliteConnection,
+    tx: &mut Transaction,
     transition: &CheckTransitionRow,
 ) -> Result<(), sqlx::Error> {
-    sqlx::query(
+    query(
         "insert into service_check_transition (service_check, at, status, is_stale, message)
-         values (?, ?, ?, ?, ?)",
+         values ($1, $2, $3, $4, $5)",
     )
     .bind(&transition.check)
     .bind(transition.at)
     .bind(&transition.status)
     .bind(transition.is_stale)
     .bind(&transition.message)
-    .execute(connection)
+    .execute(tx)
     .await?;
     Ok(())
 }
 
-fn check_of(row: &SqliteRow) -> CheckRow {
+fn check_of(row: &Row) -> CheckRow {
     CheckRow {
         id: row.get(0),
         name: row.get(1),

@@ -2,11 +2,10 @@
 
 use std::collections::HashMap;
 
-use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection, sqlite::SqliteRow};
-
 use crate::{
     Meta,
     error::{Attempt, DbError},
+    sql::{Query, Row, Transaction, query},
 };
 
 /// Something that happened.
@@ -79,19 +78,15 @@ impl Meta {
     /// When the read failed.
     pub async fn events(&self, search: &EventSearch) -> Result<Vec<EventRow>, DbError> {
         const ACTION: &str = "search events";
-        let rows = query(search).build().fetch_all(&self.pools.read).await.attempt(ACTION)?;
+        let rows = statement(search).fetch_all(&self.pools.read).await.attempt(ACTION)?;
         let mut events: Vec<EventRow> = rows.iter().map(event_of).collect();
         if events.is_empty() {
             return Ok(events);
         }
-        let mut tags =
-            QueryBuilder::new("select event, name, value from event_tag where event in (");
-        let mut ids = tags.separated(", ");
-        for event in &events {
-            ids.push_bind(event.id);
-        }
+        let mut tags = query("select event, name, value from event_tag where event in (");
+        tags.push_list(events.iter().map(|event| event.id));
         tags.push(") order by event, name");
-        let rows = tags.build().fetch_all(&self.pools.read).await.attempt(ACTION)?;
+        let rows = tags.fetch_all(&self.pools.read).await.attempt(ACTION)?;
         let mut by_event: HashMap<i64, Vec<(String, String)>> = HashMap::new();
         for row in rows {
             by_event.entry(row.get(0)).or_default().push((row.get(1), row.get(2)));
@@ -107,17 +102,17 @@ impl Meta {
     /// # Errors
     /// When the commit failed.
     pub async fn forget_events(&self, before: i64) -> Result<u64, DbError> {
-        let done = sqlx::query("delete from event where at < ?")
+        let done = query("delete from event where at < $1")
             .bind(before)
             .execute(&self.pools.write)
             .await
             .attempt("forget old events")?;
-        Ok(done.rows_affected())
+        Ok(done)
     }
 }
 
-fn query(search: &EventSearch) -> QueryBuilder<Sqlite> {
-    let mut query = QueryBuilder::new(
+fn statement(search: &EventSearch) -> Query<'_> {
+    let mut query = query(
         "select id, at, title, text, host, source, alert_type, priority, aggregation_key
            from event
           where at >= ",
@@ -142,11 +137,7 @@ fn query(search: &EventSearch) -> QueryBuilder<Sqlite> {
         }
     }
     if !search.alert_types.is_empty() {
-        let mut any = query.push(" and alert_type in (").separated(", ");
-        for alert_type in &search.alert_types {
-            any.push_bind(alert_type);
-        }
-        query.push(")");
+        query.push(" and alert_type in (").push_list(&search.alert_types).push(")");
     }
     query.push(" order by at desc, id desc limit ").push_bind(search.limit);
     query
@@ -166,14 +157,11 @@ fn containing(word: &str) -> String {
     pattern
 }
 
-async fn insert_event(
-    connection: &mut SqliteConnection,
-    event: &EventRow,
-) -> Result<i64, sqlx::Error> {
-    let id: i64 = sqlx::query_scalar(
+async fn insert_event(tx: &mut Transaction, event: &EventRow) -> Result<i64, sqlx::Error> {
+    let row = query(
         "insert into event
             (at, title, text, words, host, source, alert_type, priority, aggregation_key)
-         values (?, ?, ?, ?, ?, ?, ?, ?, ?)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
          returning id",
     )
     .bind(event.at)
@@ -185,20 +173,21 @@ async fn insert_event(
     .bind(&event.alert_type)
     .bind(&event.priority)
     .bind(&event.aggregation_key)
-    .fetch_one(&mut *connection)
+    .fetch_one(&mut *tx)
     .await?;
+    let id: i64 = row.get(0);
     for (name, value) in &event.tags {
-        sqlx::query("insert into event_tag (event, name, value) values (?, ?, ?)")
+        query("insert into event_tag (event, name, value) values ($1, $2, $3)")
             .bind(id)
             .bind(name)
             .bind(value)
-            .execute(&mut *connection)
+            .execute(&mut *tx)
             .await?;
     }
     Ok(id)
 }
 
-fn event_of(row: &SqliteRow) -> EventRow {
+fn event_of(row: &Row) -> EventRow {
     EventRow {
         id: row.get(0),
         at: row.get(1),

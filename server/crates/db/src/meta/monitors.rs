@@ -1,10 +1,9 @@
 //! The uptime ledger: intervals and the state of each monitor.
 
-use sqlx::{Row, sqlite::SqliteRow};
-
 use crate::{
     Meta,
     error::{Attempt, DbError},
+    sql::{Row, query},
 };
 
 /// Half-open `[start, end)`; the open interval of a monitor has no end.
@@ -51,17 +50,17 @@ impl Meta {
         const ACTION: &str = "commit the uptime ledger";
         let mut tx = self.pools.write.begin().await.attempt(ACTION)?;
         for (monitor, start_at) in &commit.removed {
-            sqlx::query("delete from monitor_interval where monitor = ? and start_at = ?")
+            query("delete from monitor_interval where monitor = $1 and start_at = $2")
                 .bind(monitor)
-                .bind(start_at)
-                .execute(&mut *tx)
+                .bind(*start_at)
+                .execute(&mut tx)
                 .await
                 .attempt(ACTION)?;
         }
         for interval in &commit.intervals {
-            sqlx::query(
+            query(
                 "insert into monitor_interval (monitor, start_at, end_at, state, reason)
-                 values (?, ?, ?, ?, ?)
+                 values ($1, $2, $3, $4, $5)
                  on conflict (monitor, start_at) do update
                     set end_at = excluded.end_at,
                         state = excluded.state,
@@ -72,19 +71,19 @@ impl Meta {
             .bind(interval.end_at)
             .bind(&interval.state)
             .bind(&interval.reason)
-            .execute(&mut *tx)
+            .execute(&mut tx)
             .await
             .attempt(ACTION)?;
         }
         for state in &commit.states {
-            sqlx::query(
+            query(
                 "insert into monitor_state (monitor, body)
-                 values (?, ?)
+                 values ($1, $2)
                  on conflict (monitor) do update set body = excluded.body",
             )
             .bind(&state.monitor)
             .bind(&state.body)
-            .execute(&mut *tx)
+            .execute(&mut tx)
             .await
             .attempt(ACTION)?;
         }
@@ -96,11 +95,11 @@ impl Meta {
     /// # Errors
     /// When the read failed.
     pub async fn intervals(&self, since: i64) -> Result<Vec<IntervalRow>, DbError> {
-        let rows = sqlx::query(
+        let rows = query(
             "select monitor, start_at, end_at, state, reason
                from monitor_interval
               where end_at is null
-                 or end_at > ?
+                 or end_at > $1
               order by monitor, start_at",
         )
         .bind(since)
@@ -115,12 +114,12 @@ impl Meta {
     /// # Errors
     /// When the commit failed.
     pub async fn forget_intervals(&self, before: i64) -> Result<u64, DbError> {
-        let done = sqlx::query("delete from monitor_interval where end_at < ?")
+        let done = query("delete from monitor_interval where end_at < $1")
             .bind(before)
             .execute(&self.pools.write)
             .await
             .attempt("forget old uptime")?;
-        Ok(done.rows_affected())
+        Ok(done)
     }
 
     /// The states of all monitors.
@@ -128,7 +127,7 @@ impl Meta {
     /// # Errors
     /// When the read failed.
     pub async fn monitor_states(&self) -> Result<Vec<MonitorStateRow>, DbError> {
-        let rows = sqlx::query("select monitor, body from monitor_state order by monitor")
+        let rows = query("select monitor, body from monitor_state order by monitor")
             .fetch_all(&self.pools.read)
             .await
             .attempt("read monitor states")?;
@@ -139,7 +138,7 @@ impl Meta {
     }
 }
 
-fn interval_of(row: &SqliteRow) -> IntervalRow {
+fn interval_of(row: &Row) -> IntervalRow {
     IntervalRow {
         monitor: row.get(0),
         start_at: row.get(1),

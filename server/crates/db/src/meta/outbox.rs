@@ -4,11 +4,10 @@
 //! out counts as pending: its worker died. Rows with the same destination and key go strictly in order
 //! of `seq`.
 
-use sqlx::{Row, SqliteConnection, sqlite::SqliteRow};
-
 use crate::{
     Meta,
     error::{Attempt, DbError, found},
+    sql::{Engine, Row, Transaction, query},
 };
 
 /// What an aggregation group last sent to a receiver.
@@ -112,7 +111,7 @@ impl Meta {
     /// # Errors
     /// When the read failed.
     pub async fn group_logs(&self) -> Result<Vec<GroupLogRow>, DbError> {
-        let rows = sqlx::query("select group_key, receiver, at, body from group_log")
+        let rows = query("select group_key, receiver, at, body from group_log")
             .fetch_all(&self.pools.read)
             .await
             .attempt("read group logs")?;
@@ -138,15 +137,20 @@ impl Meta {
         lease_until: i64,
         limit: u32,
     ) -> Result<Vec<LeasedRow>, DbError> {
-        let rows = sqlx::query(
+        // Where several connections write, none may take what another is about to take.
+        let lock = match self.pools.write.engine() {
+            Engine::Sqlite => "",
+            Engine::Postgres => "for update of o skip locked",
+        };
+        let rows = query(&format!(
             "update outbox
                 set state = 'leased',
-                    lease_until = ?
+                    lease_until = $1
               where id in (
                     select o.id
                       from outbox o
-                     where ((o.state = 'pending' and o.next_at <= ?)
-                            or (o.state = 'leased' and o.lease_until <= ?))
+                     where ((o.state = 'pending' and o.next_at <= $2)
+                            or (o.state = 'leased' and o.lease_until <= $3))
                        and not exists (
                            select 1
                              from outbox earlier
@@ -155,9 +159,10 @@ impl Meta {
                               and earlier.seq < o.seq
                               and earlier.state in ('pending', 'leased'))
                      order by o.created_at, o.id
-                     limit ?)
+                     limit $4
+                     {lock})
              returning id, destination, kind, dedup_key, seq, payload, attempts, created_at",
-        )
+        ))
         .bind(lease_until)
         .bind(now)
         .bind(now)
@@ -177,7 +182,7 @@ impl Meta {
     /// # Errors
     /// When the commit failed; then nothing changed.
     pub async fn release_leases(&self) -> Result<u64, DbError> {
-        let done = sqlx::query(
+        let done = query(
             "update outbox
                 set state = 'pending',
                     lease_until = null
@@ -186,7 +191,7 @@ impl Meta {
         .execute(&self.pools.write)
         .await
         .attempt("take back the notifications of a process that died")?;
-        Ok(done.rows_affected())
+        Ok(done)
     }
 
     /// The other side accepted it.
@@ -194,15 +199,15 @@ impl Meta {
     /// # Errors
     /// [`DbError::NotFound`] when there is no such notification.
     pub async fn outbox_sent(&self, id: &str, at: i64, provider_ref: &str) -> Result<(), DbError> {
-        let done = sqlx::query(
+        let done = query(
             "update outbox
                 set state = 'sent',
                     attempts = attempts + 1,
                     lease_until = null,
-                    sent_at = ?,
-                    provider_ref = ?,
+                    sent_at = $1,
+                    provider_ref = $2,
                     last_error = ''
-              where id = ?",
+              where id = $3",
         )
         .bind(at)
         .bind(provider_ref)
@@ -210,7 +215,7 @@ impl Meta {
         .execute(&self.pools.write)
         .await
         .attempt("mark a notification as sent")?;
-        found(done.rows_affected(), "notification", id)
+        found(done, "notification", id)
     }
 
     /// It failed and is tried again at `next_at`.
@@ -218,14 +223,14 @@ impl Meta {
     /// # Errors
     /// [`DbError::NotFound`] when there is no such notification.
     pub async fn outbox_retry(&self, id: &str, next_at: i64, error: &str) -> Result<(), DbError> {
-        let done = sqlx::query(
+        let done = query(
             "update outbox
                 set state = 'pending',
                     attempts = attempts + 1,
                     lease_until = null,
-                    next_at = ?,
-                    last_error = ?
-              where id = ?",
+                    next_at = $1,
+                    last_error = $2
+              where id = $3",
         )
         .bind(next_at)
         .bind(error)
@@ -233,7 +238,7 @@ impl Meta {
         .execute(&self.pools.write)
         .await
         .attempt("put a notification back")?;
-        found(done.rows_affected(), "notification", id)
+        found(done, "notification", id)
     }
 
     /// It is given up: a dead letter.
@@ -241,20 +246,20 @@ impl Meta {
     /// # Errors
     /// [`DbError::NotFound`] when there is no such notification.
     pub async fn outbox_dead(&self, id: &str, error: &str) -> Result<(), DbError> {
-        let done = sqlx::query(
+        let done = query(
             "update outbox
                 set state = 'dead',
                     attempts = attempts + 1,
                     lease_until = null,
-                    last_error = ?
-              where id = ?",
+                    last_error = $1
+              where id = $2",
         )
         .bind(error)
         .bind(id)
         .execute(&self.pools.write)
         .await
         .attempt("bury a notification")?;
-        found(done.rows_affected(), "notification", id)
+        found(done, "notification", id)
     }
 
     /// The notifications about an episode, oldest first.
@@ -262,12 +267,12 @@ impl Meta {
     /// # Errors
     /// When the read failed.
     pub async fn deliveries(&self, episode: &str) -> Result<Vec<DeliveryRow>, DbError> {
-        let rows = sqlx::query(
+        let rows = query(
             "select o.id, o.destination, o.kind, o.status, o.state, o.attempts, o.created_at,
                     o.sent_at, o.last_error
                from outbox_episode e
                join outbox o on o.id = e.outbox
-              where e.episode = ?
+              where e.episode = $1
               order by o.created_at, o.id",
         )
         .bind(episode)
@@ -282,12 +287,12 @@ impl Meta {
     /// # Errors
     /// When the read failed.
     pub async fn dead_letters(&self, limit: u32) -> Result<Vec<DeliveryRow>, DbError> {
-        let rows = sqlx::query(
+        let rows = query(
             "select id, destination, kind, status, state, attempts, created_at, sent_at, last_error
                from outbox
               where state = 'dead'
               order by created_at desc
-              limit ?",
+              limit $1",
         )
         .bind(limit)
         .fetch_all(&self.pools.read)
@@ -301,7 +306,7 @@ impl Meta {
     /// # Errors
     /// When the read failed.
     pub async fn outbox_counts(&self) -> Result<OutboxCounts, DbError> {
-        let row = sqlx::query(
+        let row = query(
             "select count(*) filter (where state in ('pending', 'leased')),
                     count(*) filter (where state = 'sent'),
                     count(*) filter (where state = 'dead'),
@@ -311,7 +316,7 @@ impl Meta {
         .fetch_one(&self.pools.read)
         .await
         .attempt("count notifications")?;
-        let count = |i: usize| row.get::<i64, _>(i) as u64;
+        let count = |i: usize| row.get::<i64>(i) as u64;
         Ok(OutboxCounts {
             oldest_pending: row.get(3),
             pending: count(0),
@@ -325,44 +330,43 @@ impl Meta {
     /// # Errors
     /// When the commit failed.
     pub async fn forget_notifications(&self, before: i64) -> Result<u64, DbError> {
-        let done =
-            sqlx::query("delete from outbox where state in ('sent', 'dead') and created_at < ?")
-                .bind(before)
-                .execute(&self.pools.write)
-                .await
-                .attempt("forget old notifications")?;
-        Ok(done.rows_affected())
+        let done = query("delete from outbox where state in ('sent', 'dead') and created_at < $1")
+            .bind(before)
+            .execute(&self.pools.write)
+            .await
+            .attempt("forget old notifications")?;
+        Ok(done)
     }
 }
 
 pub(super) async fn insert_group_log(
-    connection: &mut SqliteConnection,
+    tx: &mut Transaction,
     log: &GroupLogRow,
 ) -> Result<(), sqlx::Error> {
-    sqlx::query(
-        "insert into group_log (group_key, receiver, at, body)
-         values (?, ?, ?, ?)
-         on conflict (group_key, receiver) do update
-            set at = excluded.at,
-                body = excluded.body",
-    )
-    .bind(&log.group_key)
-    .bind(&log.receiver)
-    .bind(log.at)
-    .bind(&log.body)
-    .execute(connection)
-    .await?;
+    // Not `on conflict`: on PostgreSQL the key is indexed by its hash.
+    query("delete from group_log where group_key = $1 and receiver = $2")
+        .bind(&log.group_key)
+        .bind(&log.receiver)
+        .execute(&mut *tx)
+        .await?;
+    query("insert into group_log (group_key, receiver, at, body) values ($1, $2, $3, $4)")
+        .bind(&log.group_key)
+        .bind(&log.receiver)
+        .bind(log.at)
+        .bind(&log.body)
+        .execute(tx)
+        .await?;
     Ok(())
 }
 
 pub(super) async fn insert_outbox(
-    connection: &mut SqliteConnection,
+    tx: &mut Transaction,
     row: &OutboxRow,
 ) -> Result<(), sqlx::Error> {
-    sqlx::query(
+    query(
         "insert into outbox (id, destination, kind, dedup_key, seq, status, payload, state,
                              created_at, next_at)
-         values (?, ?, ?, ?, ?, ?, ?, 'pending', ?, ?)",
+         values ($1, $2, $3, $4, $5, $6, $7, 'pending', $8, $9)",
     )
     .bind(&row.id)
     .bind(&row.destination)
@@ -373,19 +377,21 @@ pub(super) async fn insert_outbox(
     .bind(&row.payload)
     .bind(row.created_at)
     .bind(row.next_at)
-    .execute(&mut *connection)
+    .execute(&mut *tx)
     .await?;
     for episode in &row.episodes {
-        sqlx::query("insert or ignore into outbox_episode (outbox, episode) values (?, ?)")
-            .bind(&row.id)
-            .bind(episode)
-            .execute(&mut *connection)
-            .await?;
+        query(
+            "insert into outbox_episode (outbox, episode) values ($1, $2) on conflict do nothing",
+        )
+        .bind(&row.id)
+        .bind(episode)
+        .execute(&mut *tx)
+        .await?;
     }
     Ok(())
 }
 
-fn leased_of(row: &SqliteRow) -> LeasedRow {
+fn leased_of(row: &Row) -> LeasedRow {
     LeasedRow {
         id: row.get(0),
         destination: row.get(1),
@@ -398,7 +404,7 @@ fn leased_of(row: &SqliteRow) -> LeasedRow {
     }
 }
 
-fn delivery_of(row: &SqliteRow) -> DeliveryRow {
+fn delivery_of(row: &Row) -> DeliveryRow {
     DeliveryRow {
         id: row.get(0),
         destination: row.get(1),

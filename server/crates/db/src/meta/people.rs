@@ -1,10 +1,9 @@
 //! Accounts, sessions and tokens.
 
-use sqlx::{Row, sqlite::SqliteRow};
-
 use crate::{
     Meta,
     error::{Attempt, DbError, conflict, found},
+    sql::{Row, query},
 };
 
 /// Somebody who can sign in.
@@ -37,9 +36,9 @@ impl Meta {
     /// # Errors
     /// [`DbError::Conflict`] when the name is taken.
     pub async fn add_account(&self, account: &AccountRow) -> Result<(), DbError> {
-        sqlx::query(
+        query(
             "insert into account (name, role, password_hash, created_at)
-             values (?, ?, ?, ?)",
+             values ($1, $2, $3, $4)",
         )
         .bind(&account.name)
         .bind(&account.role)
@@ -56,11 +55,10 @@ impl Meta {
     /// # Errors
     /// When the read failed.
     pub async fn accounts(&self) -> Result<Vec<AccountRow>, DbError> {
-        let rows =
-            sqlx::query("select name, role, password_hash, created_at from account order by name")
-                .fetch_all(&self.pools.read)
-                .await
-                .attempt("read accounts")?;
+        let rows = query("select name, role, password_hash, created_at from account order by name")
+            .fetch_all(&self.pools.read)
+            .await
+            .attempt("read accounts")?;
         Ok(rows.iter().map(account_of).collect())
     }
 
@@ -69,10 +67,10 @@ impl Meta {
     /// # Errors
     /// When the read failed.
     pub async fn account(&self, name: &str) -> Result<Option<AccountRow>, DbError> {
-        let row = sqlx::query(
+        let row = query(
             "select name, role, password_hash, created_at
                from account
-              where name = ?",
+              where name = $1",
         )
         .bind(name)
         .fetch_optional(&self.pools.read)
@@ -88,16 +86,16 @@ impl Meta {
     pub async fn set_password(&self, name: &str, password_hash: &str) -> Result<(), DbError> {
         const ACTION: &str = "change a password";
         let mut tx = self.pools.write.begin().await.attempt(ACTION)?;
-        let done = sqlx::query("update account set password_hash = ? where name = ?")
+        let done = query("update account set password_hash = $1 where name = $2")
             .bind(password_hash)
             .bind(name)
-            .execute(&mut *tx)
+            .execute(&mut tx)
             .await
             .attempt(ACTION)?;
-        found(done.rows_affected(), "account", name)?;
-        sqlx::query("delete from session where account = ?")
+        found(done, "account", name)?;
+        query("delete from session where account = $1")
             .bind(name)
-            .execute(&mut *tx)
+            .execute(&mut tx)
             .await
             .attempt(ACTION)?;
         tx.commit().await.attempt(ACTION)
@@ -108,12 +106,12 @@ impl Meta {
     /// # Errors
     /// [`DbError::NotFound`] when there is no such account.
     pub async fn remove_account(&self, name: &str) -> Result<(), DbError> {
-        let done = sqlx::query("delete from account where name = ?")
+        let done = query("delete from account where name = $1")
             .bind(name)
             .execute(&self.pools.write)
             .await
             .attempt("remove an account")?;
-        found(done.rows_affected(), "account", name)
+        found(done, "account", name)
     }
 
     /// Opens a session and forgets those that are over.
@@ -129,16 +127,16 @@ impl Meta {
     ) -> Result<(), DbError> {
         const ACTION: &str = "open a session";
         let mut tx = self.pools.write.begin().await.attempt(ACTION)?;
-        sqlx::query("delete from session where expires_at <= ?")
+        query("delete from session where expires_at <= $1")
             .bind(now)
-            .execute(&mut *tx)
+            .execute(&mut tx)
             .await
             .attempt(ACTION)?;
-        sqlx::query("insert into session (secret_hash, account, expires_at) values (?, ?, ?)")
+        query("insert into session (secret_hash, account, expires_at) values ($1, $2, $3)")
             .bind(secret_hash)
             .bind(account)
             .bind(expires_at)
-            .execute(&mut *tx)
+            .execute(&mut tx)
             .await
             .attempt(ACTION)?;
         tx.commit().await.attempt(ACTION)
@@ -153,12 +151,12 @@ impl Meta {
         secret_hash: &[u8],
         now: i64,
     ) -> Result<Option<AccountRow>, DbError> {
-        let row = sqlx::query(
+        let row = query(
             "select a.name, a.role, a.password_hash, a.created_at
                from session s
                join account a on a.name = s.account
-              where s.secret_hash = ?
-                and s.expires_at > ?",
+              where s.secret_hash = $1
+                and s.expires_at > $2",
         )
         .bind(secret_hash)
         .bind(now)
@@ -173,7 +171,7 @@ impl Meta {
     /// # Errors
     /// When the commit failed.
     pub async fn close_session(&self, secret_hash: &[u8]) -> Result<(), DbError> {
-        sqlx::query("delete from session where secret_hash = ?")
+        query("delete from session where secret_hash = $1")
             .bind(secret_hash)
             .execute(&self.pools.write)
             .await
@@ -186,7 +184,7 @@ impl Meta {
     /// # Errors
     /// [`DbError::Conflict`] when the name is taken.
     pub async fn add_token(&self, token: &TokenRow, secret_hash: &[u8]) -> Result<(), DbError> {
-        sqlx::query("insert into token (name, secret_hash, role, created_at) values (?, ?, ?, ?)")
+        query("insert into token (name, secret_hash, role, created_at) values ($1, $2, $3, $4)")
             .bind(&token.name)
             .bind(secret_hash)
             .bind(&token.role)
@@ -202,7 +200,7 @@ impl Meta {
     /// # Errors
     /// When the read failed.
     pub async fn token(&self, secret_hash: &[u8]) -> Result<Option<TokenRow>, DbError> {
-        let row = sqlx::query("select name, role, created_at from token where secret_hash = ?")
+        let row = query("select name, role, created_at from token where secret_hash = $1")
             .bind(secret_hash)
             .fetch_optional(&self.pools.read)
             .await
@@ -215,7 +213,7 @@ impl Meta {
     /// # Errors
     /// When the read failed.
     pub async fn tokens(&self) -> Result<Vec<TokenRow>, DbError> {
-        let rows = sqlx::query("select name, role, created_at from token order by name")
+        let rows = query("select name, role, created_at from token order by name")
             .fetch_all(&self.pools.read)
             .await
             .attempt("read tokens")?;
@@ -227,16 +225,16 @@ impl Meta {
     /// # Errors
     /// [`DbError::NotFound`] when there is no such token.
     pub async fn revoke_token(&self, name: &str) -> Result<(), DbError> {
-        let done = sqlx::query("delete from token where name = ?")
+        let done = query("delete from token where name = $1")
             .bind(name)
             .execute(&self.pools.write)
             .await
             .attempt("revoke a token")?;
-        found(done.rows_affected(), "token", name)
+        found(done, "token", name)
     }
 }
 
-fn account_of(row: &SqliteRow) -> AccountRow {
+fn account_of(row: &Row) -> AccountRow {
     AccountRow {
         name: row.get(0),
         role: row.get(1),
@@ -245,6 +243,6 @@ fn account_of(row: &SqliteRow) -> AccountRow {
     }
 }
 
-fn token_of(row: &SqliteRow) -> TokenRow {
+fn token_of(row: &Row) -> TokenRow {
     TokenRow { name: row.get(0), role: row.get(1), created_at: row.get(2) }
 }

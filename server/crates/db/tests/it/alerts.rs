@@ -1,6 +1,6 @@
 use db::meta::alerts::{AlertCommit, InstanceRow, TransitionRow};
 
-use crate::open;
+use crate::Stores;
 
 fn instance(episode: &str, state: &str, active_at: i64, resolved_at: Option<i64>) -> InstanceRow {
     InstanceRow {
@@ -23,9 +23,15 @@ fn transition(episode: &str, at: i64, state: &str) -> TransitionRow {
     }
 }
 
-#[tokio::test]
-async fn an_evaluation_is_committed_as_a_whole_or_not_at_all() {
-    let stores = open().await;
+on_both_engines!(
+    an_evaluation_is_committed_as_a_whole_or_not_at_all,
+    live_instances_are_those_not_over_or_over_lately,
+    history_grows_with_the_instance_and_goes_with_it,
+    a_value_that_is_not_a_number_comes_back_as_such,
+    old_episodes_are_forgotten,
+);
+
+async fn an_evaluation_is_committed_as_a_whole_or_not_at_all(stores: Stores) {
     let meta = &stores.meta;
     let bad = AlertCommit {
         instances: vec![instance("a", "pending", 1, None)],
@@ -37,9 +43,7 @@ async fn an_evaluation_is_committed_as_a_whole_or_not_at_all() {
     assert_eq!(meta.live_instances(0).await.unwrap(), []);
 }
 
-#[tokio::test]
-async fn live_instances_are_those_not_over_or_over_lately() {
-    let stores = open().await;
+async fn live_instances_are_those_not_over_or_over_lately(stores: Stores) {
     let commit = AlertCommit {
         instances: vec![
             instance("a", "firing", 1, None),
@@ -57,9 +61,7 @@ async fn live_instances_are_those_not_over_or_over_lately() {
     assert_eq!(over, [instance("c", "resolved", 3, Some(500))]);
 }
 
-#[tokio::test]
-async fn history_grows_with_the_instance_and_goes_with_it() {
-    let stores = open().await;
+async fn history_grows_with_the_instance_and_goes_with_it(stores: Stores) {
     let meta = &stores.meta;
     for (at, state) in [(1, "pending"), (5, "firing")] {
         let commit = AlertCommit {
@@ -77,9 +79,7 @@ async fn history_grows_with_the_instance_and_goes_with_it() {
     assert_eq!(meta.instance("a").await.unwrap(), None);
 }
 
-#[tokio::test]
-async fn a_value_that_is_not_a_number_comes_back_as_such() {
-    let stores = open().await;
+async fn a_value_that_is_not_a_number_comes_back_as_such(stores: Stores) {
     let meta = &stores.meta;
     let commit = AlertCommit {
         instances: vec![instance("a", "firing", 1, None)],
@@ -90,9 +90,7 @@ async fn a_value_that_is_not_a_number_comes_back_as_such() {
     assert!(meta.transitions("a").await.unwrap()[0].value.is_nan());
 }
 
-#[tokio::test]
-async fn old_episodes_are_forgotten() {
-    let stores = open().await;
+async fn old_episodes_are_forgotten(stores: Stores) {
     let meta = &stores.meta;
     let commit = AlertCommit {
         instances: vec![instance("a", "resolved", 1, Some(5)), instance("b", "firing", 1, None)],

@@ -1,6 +1,6 @@
 use db::meta::checks::{CheckCommit, CheckRow, CheckTransitionRow};
 
-use crate::open;
+use crate::Stores;
 
 fn check(id: &str, status: &str, at: i64) -> CheckRow {
     CheckRow {
@@ -26,9 +26,14 @@ fn transition(check: &str, status: &str, at: i64) -> CheckTransitionRow {
     }
 }
 
-#[tokio::test]
-async fn the_latest_state_replaces_the_one_before_and_survives_a_restart() {
-    let stores = open().await;
+on_both_engines!(
+    the_latest_state_replaces_the_one_before_and_survives_a_restart,
+    a_commit_is_all_or_nothing,
+    the_history_is_bounded_by_age_and_by_number,
+    a_forgotten_check_takes_its_history_with_it,
+);
+
+async fn the_latest_state_replaces_the_one_before_and_survives_a_restart(stores: Stores) {
     let first = CheckCommit {
         states: vec![check("a", "ok", 1), check("b", "ok", 1)],
         ..CheckCommit::default()
@@ -41,9 +46,7 @@ async fn the_latest_state_replaces_the_one_before_and_survives_a_restart() {
     assert_eq!(stores.meta.checks().await.unwrap(), [stale, check("b", "ok", 1)]);
 }
 
-#[tokio::test]
-async fn a_commit_is_all_or_nothing() {
-    let stores = open().await;
+async fn a_commit_is_all_or_nothing(stores: Stores) {
     let commit = CheckCommit {
         states: vec![check("a", "ok", 1)],
         transitions: vec![transition("missing", "ok", 1)],
@@ -53,9 +56,7 @@ async fn a_commit_is_all_or_nothing() {
     assert_eq!(stores.meta.checks().await.unwrap(), []);
 }
 
-#[tokio::test]
-async fn the_history_is_bounded_by_age_and_by_number() {
-    let stores = open().await;
+async fn the_history_is_bounded_by_age_and_by_number(stores: Stores) {
     let meta = &stores.meta;
     let commit = CheckCommit {
         states: vec![check("a", "ok", 1), check("b", "ok", 1)],
@@ -79,9 +80,7 @@ async fn the_history_is_bounded_by_age_and_by_number() {
     assert_eq!(times("b").await, [4]);
 }
 
-#[tokio::test]
-async fn a_forgotten_check_takes_its_history_with_it() {
-    let stores = open().await;
+async fn a_forgotten_check_takes_its_history_with_it(stores: Stores) {
     let commit = CheckCommit {
         states: vec![check("a", "ok", 1)],
         transitions: vec![transition("a", "ok", 1)],

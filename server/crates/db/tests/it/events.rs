@@ -1,6 +1,6 @@
 use db::meta::events::{EventRow, EventSearch};
 
-use crate::{Stores, open};
+use crate::Stores;
 
 fn event(at: i64, title: &str) -> EventRow {
     EventRow {
@@ -41,9 +41,16 @@ async fn titles(stores: &Stores, search: &EventSearch) -> Vec<String> {
         .collect()
 }
 
-#[tokio::test]
-async fn an_event_comes_back_as_it_was_after_a_restart() {
-    let stores = open().await;
+on_both_engines!(
+    an_event_comes_back_as_it_was_after_a_restart,
+    pages_are_stable_where_many_events_share_a_moment,
+    a_search_finds_events_for_which_everything_holds,
+    events_are_added_all_or_none,
+    old_events_are_forgotten_with_their_tags,
+    whatever_somebody_sends_can_be_stored,
+);
+
+async fn an_event_comes_back_as_it_was_after_a_restart(stores: Stores) {
     let whole = EventRow {
         text: "Version 2\nby Ann".into(),
         host: "web-1".into(),
@@ -61,9 +68,7 @@ async fn an_event_comes_back_as_it_was_after_a_restart() {
     assert_eq!(found, expected);
 }
 
-#[tokio::test]
-async fn pages_are_stable_where_many_events_share_a_moment() {
-    let stores = open().await;
+async fn pages_are_stable_where_many_events_share_a_moment(stores: Stores) {
     let events: Vec<EventRow> = (0..7).map(|i| event(i / 3, &i.to_string())).collect();
     stores.meta.add_events(&events).await.unwrap();
     let mut search = EventSearch { limit: 2, ..all() };
@@ -79,9 +84,7 @@ async fn pages_are_stable_where_many_events_share_a_moment() {
     assert_eq!(seen, ["6", "5", "4", "3", "2", "1", "0"]);
 }
 
-#[tokio::test]
-async fn a_search_finds_events_for_which_everything_holds() {
-    let stores = open().await;
+async fn a_search_finds_events_for_which_everything_holds(stores: Stores) {
     let events = [
         EventRow {
             text: "All OF it is 100% done".into(),
@@ -137,17 +140,13 @@ async fn a_search_finds_events_for_which_everything_holds() {
     }
 }
 
-#[tokio::test]
-async fn events_are_added_all_or_none() {
-    let stores = open().await;
+async fn events_are_added_all_or_none(stores: Stores) {
     let wrong = EventRow { alert_type: "loud".into(), ..event(2, "b") };
     assert!(stores.meta.add_events(&[event(1, "a"), wrong]).await.is_err());
     assert_eq!(titles(&stores, &all()).await, [""; 0]);
 }
 
-#[tokio::test]
-async fn old_events_are_forgotten_with_their_tags() {
-    let stores = open().await;
+async fn old_events_are_forgotten_with_their_tags(stores: Stores) {
     let old = EventRow { tags: tags(&[("env", "prod")]), ..event(1, "old") };
     stores.meta.add_events(&[old, event(2, "new")]).await.unwrap();
     assert_eq!(stores.meta.forget_events(2).await.unwrap(), 1);
@@ -157,4 +156,19 @@ async fn old_events_are_forgotten_with_their_tags() {
     stores.meta.add_events(&[event(3, "next")]).await.unwrap();
     let search = EventSearch { tags: vec![("env".into(), None)], ..all() };
     assert_eq!(titles(&stores, &search).await, [""; 0]);
+}
+
+async fn whatever_somebody_sends_can_be_stored(stores: Stores) {
+    let long: String =
+        (0..20_000_u32).map(|i| char::from(b'a' + (i * i % 977 % 26) as u8)).collect();
+    let odd = EventRow {
+        text: "before\0after \u{1f514} \u{fffd}".into(),
+        tags: tags(&[(&long, &long), ("z", "")]),
+        ..event(1, "odd")
+    };
+    stores.meta.add_events(&[odd]).await.unwrap();
+    let search = EventSearch { tags: vec![(long.clone(), Some(long.clone()))], ..all() };
+    let found = stores.meta.events(&search).await.unwrap();
+    assert_eq!(found[0].tags[0], (long.clone(), long));
+    assert!(found[0].text.starts_with("before") && found[0].text.contains("after \u{1f514}"));
 }

@@ -1,6 +1,6 @@
 use db::meta::monitors::{IntervalRow, LedgerCommit, MonitorStateRow};
 
-use crate::open;
+use crate::Stores;
 
 fn interval(start_at: i64, end_at: Option<i64>, state: &str) -> IntervalRow {
     IntervalRow {
@@ -12,9 +12,12 @@ fn interval(start_at: i64, end_at: Option<i64>, state: &str) -> IntervalRow {
     }
 }
 
-#[tokio::test]
-async fn a_retro_dated_change_is_one_commit() {
-    let stores = open().await;
+on_both_engines!(
+    a_retro_dated_change_is_one_commit,
+    old_intervals_are_forgotten_and_the_open_one_stays,
+);
+
+async fn a_retro_dated_change_is_one_commit(stores: Stores) {
     let first = LedgerCommit {
         intervals: vec![interval(0, Some(100), "up"), interval(100, None, "degraded")],
         states: vec![MonitorStateRow { monitor: "web".into(), body: "1".into() }],
@@ -33,9 +36,7 @@ async fn a_retro_dated_change_is_one_commit() {
     assert_eq!(stores.meta.monitor_states().await.unwrap(), second.states);
 }
 
-#[tokio::test]
-async fn old_intervals_are_forgotten_and_the_open_one_stays() {
-    let stores = open().await;
+async fn old_intervals_are_forgotten_and_the_open_one_stays(stores: Stores) {
     let commit = LedgerCommit {
         intervals: vec![
             interval(0, Some(10), "up"),

@@ -6,7 +6,7 @@ use db::{
     },
 };
 
-use crate::open;
+use crate::Stores;
 
 fn row(id: &str, destination: &str, key: &str, seq: i64) -> OutboxRow {
     OutboxRow {
@@ -34,9 +34,19 @@ async fn lease(meta: &Meta, now: i64) -> Vec<String> {
     leased.into_iter().map(|row| row.id).collect()
 }
 
-#[tokio::test]
-async fn rows_of_one_key_go_in_order_and_others_do_not_wait() {
-    let stores = open().await;
+on_both_engines!(
+    rows_of_one_key_go_in_order_and_others_do_not_wait,
+    a_lease_that_ran_out_is_given_again,
+    leases_of_a_process_that_died_are_taken_back,
+    a_retry_waits_counts_and_keeps_the_error,
+    a_dead_letter_is_visible_and_lets_the_next_pass,
+    the_same_notification_is_refused_and_its_commit_with_it,
+    a_group_log_is_overwritten,
+    only_what_is_done_is_forgotten,
+    a_key_may_be_long,
+);
+
+async fn rows_of_one_key_go_in_order_and_others_do_not_wait(stores: Stores) {
     let meta = &stores.meta;
     put(
         meta,
@@ -50,9 +60,7 @@ async fn rows_of_one_key_go_in_order_and_others_do_not_wait() {
     assert_eq!(lease(meta, 12).await, ["a2"]);
 }
 
-#[tokio::test]
-async fn a_lease_that_ran_out_is_given_again() {
-    let stores = open().await;
+async fn a_lease_that_ran_out_is_given_again(stores: Stores) {
     put(&stores.meta, vec![row("a1", "hook", "a", 1)]).await;
     assert_eq!(lease(&stores.meta, 10).await, ["a1"]);
     let stores = stores.reopen().await;
@@ -60,9 +68,7 @@ async fn a_lease_that_ran_out_is_given_again() {
     assert_eq!(lease(&stores.meta, 70).await, ["a1"]);
 }
 
-#[tokio::test]
-async fn leases_of_a_process_that_died_are_taken_back() {
-    let stores = open().await;
+async fn leases_of_a_process_that_died_are_taken_back(stores: Stores) {
     put(&stores.meta, vec![row("a1", "hook", "a", 1), row("b1", "hook", "b", 2)]).await;
     assert_eq!(lease(&stores.meta, 10).await, ["a1", "b1"]);
     stores.meta.outbox_sent("b1", 11, "").await.unwrap();
@@ -71,9 +77,7 @@ async fn leases_of_a_process_that_died_are_taken_back() {
     assert_eq!(lease(&stores.meta, 11).await, ["a1"], "what was sent stays sent");
 }
 
-#[tokio::test]
-async fn a_retry_waits_counts_and_keeps_the_error() {
-    let stores = open().await;
+async fn a_retry_waits_counts_and_keeps_the_error(stores: Stores) {
     let meta = &stores.meta;
     put(meta, vec![row("a1", "hook", "a", 1)]).await;
     lease(meta, 10).await;
@@ -85,9 +89,7 @@ async fn a_retry_waits_counts_and_keeps_the_error() {
     assert_eq!((&*delivery.state, &*delivery.last_error), ("leased", "status 500"));
 }
 
-#[tokio::test]
-async fn a_dead_letter_is_visible_and_lets_the_next_pass() {
-    let stores = open().await;
+async fn a_dead_letter_is_visible_and_lets_the_next_pass(stores: Stores) {
     let meta = &stores.meta;
     put(meta, vec![row("a1", "hook", "a", 1), row("a2", "hook", "a", 2)]).await;
     lease(meta, 10).await;
@@ -98,9 +100,7 @@ async fn a_dead_letter_is_visible_and_lets_the_next_pass() {
     assert_eq!(counts, OutboxCounts { oldest_pending: Some(2), pending: 1, sent: 0, dead: 1 });
 }
 
-#[tokio::test]
-async fn the_same_notification_is_refused_and_its_commit_with_it() {
-    let stores = open().await;
+async fn the_same_notification_is_refused_and_its_commit_with_it(stores: Stores) {
     let meta = &stores.meta;
     put(meta, vec![row("a1", "hook", "a", 1)]).await;
     let twice = AlertCommit {
@@ -111,9 +111,7 @@ async fn the_same_notification_is_refused_and_its_commit_with_it() {
     assert_eq!(meta.outbox_counts().await.unwrap().pending, 1);
 }
 
-#[tokio::test]
-async fn a_group_log_is_overwritten() {
-    let stores = open().await;
+async fn a_group_log_is_overwritten(stores: Stores) {
     let meta = &stores.meta;
     for at in [1, 2] {
         let log = GroupLogRow {
@@ -129,12 +127,35 @@ async fn a_group_log_is_overwritten() {
     assert_eq!((logs.len(), logs[0].at, &*logs[0].body), (1, 2, "2"));
 }
 
-#[tokio::test]
-async fn only_what_is_done_is_forgotten() {
-    let stores = open().await;
+async fn only_what_is_done_is_forgotten(stores: Stores) {
     let meta = &stores.meta;
     put(meta, vec![row("a1", "hook", "a", 1), row("b1", "hook", "b", 2)]).await;
     meta.outbox_sent("a1", 5, "").await.unwrap();
     assert_eq!(meta.forget_notifications(100).await.unwrap(), 1);
     assert_eq!(meta.outbox_counts().await.unwrap().pending, 1);
+}
+
+async fn a_key_may_be_long(stores: Stores) {
+    let meta = &stores.meta;
+    // Not the same letter again and again, which a database would pack.
+    let key: String =
+        (0..20_000_u32).map(|i| char::from(b'a' + (i * i % 977 % 26) as u8)).collect();
+    for at in [1, 2] {
+        let log =
+            GroupLogRow { group_key: key.clone(), receiver: "ops".into(), at, body: "{}".into() };
+        let commit = AlertCommit {
+            group_logs: vec![log],
+            outbox: vec![row(&format!("a{at}"), "hook", &key, at)],
+            ..AlertCommit::default()
+        };
+        meta.commit_alerts(&commit).await.unwrap();
+    }
+    assert_eq!(meta.group_logs().await.unwrap().len(), 1);
+    assert_eq!(lease(meta, 10).await, ["a1"]);
+    meta.commit_alerts(&AlertCommit {
+        outbox: vec![row("other", "hook", &key, 2)],
+        ..AlertCommit::default()
+    })
+    .await
+    .unwrap_err();
 }

@@ -3,7 +3,7 @@ use db::{
     meta::people::{AccountRow, TokenRow},
 };
 
-use crate::open;
+use crate::Stores;
 
 fn account(name: &str) -> AccountRow {
     AccountRow {
@@ -14,9 +14,16 @@ fn account(name: &str) -> AccountRow {
     }
 }
 
-#[tokio::test]
-async fn a_name_is_taken_once() {
-    let stores = open().await;
+on_both_engines!(
+    a_name_is_taken_once,
+    a_session_ends_by_time_by_sign_out_and_by_a_new_password,
+    removing_somebody_unknown_is_an_error,
+    a_token_is_found_by_its_secret_until_it_is_revoked,
+    a_setting_is_overwritten_and_survives_a_restart,
+    names_are_in_the_order_of_their_bytes,
+);
+
+async fn a_name_is_taken_once(stores: Stores) {
     let meta = &stores.meta;
     meta.add_account(&account("ada")).await.unwrap();
     let error = meta.add_account(&account("ada")).await.unwrap_err();
@@ -25,9 +32,7 @@ async fn a_name_is_taken_once() {
     assert_eq!(meta.accounts().await.unwrap(), [account("ada")]);
 }
 
-#[tokio::test]
-async fn a_session_ends_by_time_by_sign_out_and_by_a_new_password() {
-    let stores = open().await;
+async fn a_session_ends_by_time_by_sign_out_and_by_a_new_password(stores: Stores) {
     let meta = &stores.meta;
     meta.add_account(&account("ada")).await.unwrap();
     for secret in [b"a", b"b", b"c"] {
@@ -42,9 +47,7 @@ async fn a_session_ends_by_time_by_sign_out_and_by_a_new_password() {
     assert_eq!(meta.session(b"b", 50).await.unwrap(), None);
 }
 
-#[tokio::test]
-async fn removing_somebody_unknown_is_an_error() {
-    let stores = open().await;
+async fn removing_somebody_unknown_is_an_error(stores: Stores) {
     let meta = &stores.meta;
     for result in [
         meta.remove_account("bob").await,
@@ -55,9 +58,7 @@ async fn removing_somebody_unknown_is_an_error() {
     }
 }
 
-#[tokio::test]
-async fn a_token_is_found_by_its_secret_until_it_is_revoked() {
-    let stores = open().await;
+async fn a_token_is_found_by_its_secret_until_it_is_revoked(stores: Stores) {
     let meta = &stores.meta;
     let token = TokenRow { name: "ci".into(), role: "viewer".into(), created_at: 3 };
     meta.add_token(&token, b"secret").await.unwrap();
@@ -68,12 +69,19 @@ async fn a_token_is_found_by_its_secret_until_it_is_revoked() {
     assert_eq!(meta.token(b"secret").await.unwrap(), None);
 }
 
-#[tokio::test]
-async fn a_setting_is_overwritten_and_survives_a_restart() {
-    let stores = open().await;
+async fn a_setting_is_overwritten_and_survives_a_restart(stores: Stores) {
     stores.meta.set_setting("a", "1").await.unwrap();
     stores.meta.set_setting("a", "2").await.unwrap();
     let stores = stores.reopen().await;
     assert_eq!(stores.meta.setting("a").await.unwrap(), Some("2".into()));
     assert_eq!(stores.meta.setting("b").await.unwrap(), None);
+}
+
+async fn names_are_in_the_order_of_their_bytes(stores: Stores) {
+    let names = ["B", "_", "a", "ab", "é"];
+    for name in ["é", "ab", "a", "_", "B"] {
+        stores.meta.add_account(&account(name)).await.unwrap();
+    }
+    let accounts = stores.meta.accounts().await.unwrap();
+    assert_eq!(accounts.iter().map(|account| &*account.name).collect::<Vec<_>>(), names);
 }

@@ -1,6 +1,6 @@
 use db::samples::{BlockRow, FrameRow, PageRow};
 
-use crate::open;
+use crate::Stores;
 
 fn frame(seq: u64) -> FrameRow {
     FrameRow { seq, epoch: 1, timestamp: 1_000 * seq as i64, bytes: vec![seq as u8; 10] }
@@ -23,9 +23,16 @@ fn pages(block: u64, count: u32) -> Vec<PageRow> {
     (0..count).map(|page| PageRow { block, page, bytes: page.to_le_bytes().to_vec() }).collect()
 }
 
-#[tokio::test]
-async fn frames_come_back_in_order_after_a_restart() {
-    let stores = open().await;
+on_both_engines!(
+    frames_come_back_in_order_after_a_restart,
+    a_frame_that_is_written_twice_is_there_once,
+    a_block_takes_the_place_of_its_frames,
+    pages_are_read_by_number_and_missing_ones_are_left_out,
+    pages_without_a_block_are_found_and_deleted,
+    a_merge_swaps_blocks_at_once,
+);
+
+async fn frames_come_back_in_order_after_a_restart(stores: Stores) {
     for seq in [1, 2, 3] {
         stores.samples.append_frame(&frame(seq)).await.unwrap();
     }
@@ -34,17 +41,13 @@ async fn frames_come_back_in_order_after_a_restart() {
     assert_eq!(stores.samples.frames(1, 1).await.unwrap(), [frame(2)]);
 }
 
-#[tokio::test]
-async fn a_frame_that_is_written_twice_is_there_once() {
-    let stores = open().await;
+async fn a_frame_that_is_written_twice_is_there_once(stores: Stores) {
     stores.samples.append_frame(&frame(1)).await.unwrap();
     stores.samples.append_frame(&frame(1)).await.unwrap();
     assert_eq!(stores.samples.frames(0, 10).await.unwrap(), [frame(1)]);
 }
 
-#[tokio::test]
-async fn a_block_takes_the_place_of_its_frames() {
-    let stores = open().await;
+async fn a_block_takes_the_place_of_its_frames(stores: Stores) {
     for seq in [1, 2, 3] {
         stores.samples.append_frame(&frame(seq)).await.unwrap();
     }
@@ -55,18 +58,14 @@ async fn a_block_takes_the_place_of_its_frames() {
     assert_eq!(stores.samples.frames(0, 10).await.unwrap(), [frame(3)]);
 }
 
-#[tokio::test]
-async fn pages_are_read_by_number_and_missing_ones_are_left_out() {
-    let stores = open().await;
+async fn pages_are_read_by_number_and_missing_ones_are_left_out(stores: Stores) {
     stores.samples.stage_pages(&pages(7, 3)).await.unwrap();
     let found = stores.samples.pages(7, &[2, 9, 0]).await.unwrap();
     assert_eq!(found.iter().map(|page| page.page).collect::<Vec<_>>(), [0, 2]);
     assert_eq!(found[1].bytes, 2_u32.to_le_bytes());
 }
 
-#[tokio::test]
-async fn pages_without_a_block_are_found_and_deleted() {
-    let stores = open().await;
+async fn pages_without_a_block_are_found_and_deleted(stores: Stores) {
     stores.samples.stage_pages(&pages(7, 200)).await.unwrap();
     stores.samples.stage_pages(&pages(9, 1)).await.unwrap();
     assert_eq!(stores.samples.blocks_with_pages().await.unwrap(), [7, 9]);
@@ -75,9 +74,7 @@ async fn pages_without_a_block_are_found_and_deleted() {
     assert_eq!(stores.samples.blocks_with_pages().await.unwrap(), [9]);
 }
 
-#[tokio::test]
-async fn a_merge_swaps_blocks_at_once() {
-    let stores = open().await;
+async fn a_merge_swaps_blocks_at_once(stores: Stores) {
     stores.samples.change_blocks(Some(&block(1)), &[], 0).await.unwrap();
     stores.samples.change_blocks(Some(&block(2)), &[], 0).await.unwrap();
     stores.samples.change_blocks(Some(&block(3)), &[1, 2, 8], 0).await.unwrap();

@@ -1,5 +1,8 @@
-//! A PostgreSQL server of a test's own: a new cluster in a temporary folder, reached through its socket,
+//! A PostgreSQL server of the tests' own: a new cluster in a temporary folder, reached through its socket,
 //! so that no port is needed.
+//!
+//! It sorts text as people do, which is not how bytes are sorted, so that nothing relies on the order of a
+//! database that was made in another way.
 
 use std::{
     path::{Path, PathBuf},
@@ -7,11 +10,27 @@ use std::{
 };
 
 use tempfile::TempDir;
-use tokio::process::{Child, Command};
+use tokio::{
+    io::AsyncWriteExt as _,
+    process::{Child, Command},
+};
 
-use crate::support::{eventually, unprivileged};
+use super::{unprivileged, wait::eventually};
 
 const PASSWORD: &str = "only for tests";
+
+/// Runs the server until its input ends, which it does with the tests, however they end. Then it removes
+/// the folder, unless it was told to keep it.
+const UNTIL_THE_END: &str = r#"
+folder=$1
+shift
+"$@" </dev/null &
+server=$!
+read -r word
+kill -QUIT "$server"
+wait "$server"
+[ "$word" = keep ] || rm -rf "$folder"
+"#;
 
 /// A server that runs until it is stopped or dropped.
 #[derive(Debug)]
@@ -44,7 +63,8 @@ impl Postgres {
         let mut postgres = Self { folder, server: None };
         let mut command = unprivileged::command(&programs().join("initdb"));
         command.arg("--pgdata").arg(postgres.data()).arg("--pwfile").arg(&password);
-        command.args(["--username=admin", "--auth=scram-sha-256", "--no-sync", "--no-locale"]);
+        command.args(["--username=admin", "--auth=scram-sha-256", "--no-sync", "--encoding=UTF8"]);
+        command.args(["--locale=C", "--locale-provider=icu", "--icu-locale=en"]);
         let output = command.output().await.unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         postgres.resume().await;
@@ -53,7 +73,19 @@ impl Postgres {
 
     /// The address, without a password.
     pub(crate) fn url(&self) -> String {
-        format!("postgres://admin@localhost/postgres?host={}", self.folder.path().display())
+        self.url_of("postgres")
+    }
+
+    /// The address of one of its databases, without a password.
+    pub(crate) fn url_of(&self, database: &str) -> String {
+        format!("postgres://admin@localhost/{database}?host={}", self.folder.path().display())
+    }
+
+    /// Makes a database and returns its address.
+    pub(crate) async fn create_database(&self, name: &str) -> String {
+        let output = self.psql(&format!("create database {name}")).output().await.unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        self.url_of(name)
     }
 
     /// A file that holds the password.
@@ -68,10 +100,13 @@ impl Postgres {
 
     /// Starts the server again.
     pub(crate) async fn resume(&mut self) {
-        let mut command = unprivileged::command(&programs().join("postgres"));
+        let mut command = unprivileged::command(Path::new("/bin/sh"));
+        command.args(["-c", UNTIL_THE_END, "sh"]).arg(self.folder.path());
+        command.arg(programs().join("postgres"));
         command.arg("-D").arg(self.data()).arg("-k").arg(self.folder.path());
         command.args(["-c", "listen_addresses=", "-c", "fsync=off", "-c", "max_connections=20"]);
-        command.stdout(Stdio::null()).stderr(Stdio::null());
+        command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+        command.kill_on_drop(false);
         self.server = Some(command.spawn().unwrap());
         eventually("PostgreSQL answers", async || {
             let output = self.psql("select 1").output().await.unwrap();
@@ -81,10 +116,11 @@ impl Postgres {
         .await;
     }
 
-    /// Ends the server at once.
+    /// Ends the server at once, as a crash would.
     pub(crate) async fn kill(&mut self) {
         let mut server = self.server.take().unwrap();
-        server.kill().await.unwrap();
+        server.stdin.take().unwrap().write_all(b"keep\n").await.unwrap();
+        server.wait().await.unwrap();
     }
 
     /// A client that runs statements.
