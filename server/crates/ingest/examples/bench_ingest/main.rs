@@ -21,6 +21,8 @@
 #![expect(clippy::print_stdout, reason = "a benchmark prints its figures")]
 #![expect(clippy::disallowed_methods, reason = "a benchmark measures real time")]
 
+mod distinct;
+mod hostile;
 mod load;
 mod peers;
 mod process;
@@ -61,7 +63,13 @@ fn run(args: &[String]) -> anyhow::Result<()> {
         None => is_long || row.is_short,
     };
     let rows: Vec<&Row> = ROWS.iter().filter(is_chosen).collect();
-    ensure!(!rows.is_empty(), "no row has such a name");
+    let is_chosen = |name: &str| match text {
+        Some(text) => name.contains(text.as_str()),
+        None => is_long,
+    };
+    let has_distinct = is_chosen(distinct::NAME);
+    let has_hostile = is_chosen(hostile::NAME);
+    ensure!(!rows.is_empty() || has_distinct || has_hostile, "no row has such a name");
     let is_alone = args.iter().any(|arg| arg == "--alone");
     let peers = if is_alone { Vec::new() } else { peers::find() };
     for row in rows {
@@ -78,6 +86,12 @@ fn run(args: &[String]) -> anyhow::Result<()> {
         for trial in &trials {
             report::peer(row, &runs, trial);
         }
+    }
+    if has_distinct {
+        distinct::run(&server)?;
+    }
+    if has_hostile {
+        hostile::run(&server)?;
     }
     Ok(())
 }
