@@ -7,7 +7,8 @@
 //! line is accepted or refused, and the stored counters and timers add up to what was sent.
 //!
 //! Other servers that are on this machine, `netdata` and npm's `statsd`, get the same load for the
-//! ratio, each after our own run of the same row.
+//! ratio, each after our own run of the same row; and so does a reader that throws everything away,
+//! for what the kernel's part is.
 //!
 //! ```text
 //! bench_ingest           the rows that say most, about 90 s, and as long for each other server
@@ -21,6 +22,7 @@
 #![expect(clippy::print_stdout, reason = "a benchmark prints its figures")]
 #![expect(clippy::disallowed_methods, reason = "a benchmark measures real time")]
 
+mod discard;
 mod distinct;
 mod hostile;
 mod load;
@@ -52,6 +54,11 @@ fn main() -> ExitCode {
 }
 
 fn run(args: &[String]) -> anyhow::Result<()> {
+    if let [first, address] = args
+        && first == discard::ARGUMENT
+    {
+        return discard::run(address);
+    }
     let server = match args.iter().find_map(|arg| arg.strip_prefix("--server=")) {
         Some(file) => PathBuf::from(file),
         None => build_server()?,
