@@ -21,7 +21,8 @@ pub(crate) use index::{Block, ChunkRef};
 use crate::bytes::{FormatError, open_envelope};
 
 const INDEX_MAGIC: [u8; 4] = *b"BWI\0";
-const INDEX_VERSION: u8 = 1;
+/// Version 1 had no windows and knew of no deletion; it is still read.
+const INDEX_VERSION: u8 = 2;
 const PAGE_MAGIC: [u8; 4] = *b"BWP\0";
 const PAGE_VERSION: u8 = 1;
 

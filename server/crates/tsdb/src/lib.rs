@@ -41,9 +41,9 @@ mod testing;
 pub use bytes::FormatError;
 pub use engine::Engine;
 pub use head::SeriesRef;
-pub use options::Options;
+pub use options::{Options, RollupLevel};
 pub use stats::{Health, Stats};
 pub use store::{
-    Batch, Committed, DamagedBlock, DamagedFrame, MaintainError, Maintenance, OpenError,
-    ReplayReport, Tsdb,
+    Batch, Committed, DamagedBlock, DamagedFrame, DeleteError, Deleted, MaintainError, Maintenance,
+    OpenError, ReplayReport, Tsdb,
 };

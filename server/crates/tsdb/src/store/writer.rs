@@ -183,7 +183,8 @@ impl Writer {
         self.start_epoch();
     }
 
-    fn start_epoch(&mut self) {
+    /// The next frame builds on nothing.
+    pub(super) fn start_epoch(&mut self) {
         self.encoder.start_epoch(self.encoder.epoch() + 1);
         self.metadata.clear();
     }
