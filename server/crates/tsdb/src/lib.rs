@@ -25,6 +25,7 @@
 mod block;
 mod bytes;
 mod cache;
+mod cardinality;
 mod codec;
 mod columns;
 pub mod engine;
@@ -39,6 +40,7 @@ mod store;
 mod testing;
 
 pub use bytes::FormatError;
+pub use cardinality::{Cardinality, LabelCardinality};
 pub use engine::Engine;
 pub use head::SeriesRef;
 pub use options::{Options, RollupLevel};

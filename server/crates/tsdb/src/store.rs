@@ -68,8 +68,8 @@ pub struct Tsdb {
 
 /// What readers see. It changes only as a whole, so that no reader sees half of a flush or a seal.
 #[derive(Debug, Default)]
-struct State {
-    head: Head,
+pub(crate) struct State {
+    pub(crate) head: Head,
     /// Ascending by order: what comes later counts more.
     blocks: Arc<Vec<Arc<Block>>>,
     /// Blocks of rollups, in any order.
@@ -168,6 +168,11 @@ impl Tsdb {
     /// left out of answers.
     pub fn damaged_pages(&self) -> Vec<(u64, u32)> {
         self.cache().damaged()
+    }
+
+    /// The time of the oldest flush that is not in a block; `None` when there is none.
+    pub(crate) fn unsealed_since(&self) -> Option<Timestamp> {
+        self.waiting().unsealed_since
     }
 
     /// Counters and sizes. Costs little, whatever the head holds.
@@ -277,7 +282,7 @@ impl Tsdb {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn state(&self) -> RwLockReadGuard<'_, State> {
+    pub(crate) fn state(&self) -> RwLockReadGuard<'_, State> {
         self.state.read().unwrap_or_else(PoisonError::into_inner)
     }
 

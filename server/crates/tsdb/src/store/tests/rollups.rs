@@ -254,3 +254,23 @@ fn a_deletion_reaches_rollups_and_survives_a_restart() {
     assert_eq!(contents(&store).len(), 1);
     assert_eq!(store.label_values("job", &all(&[])).unwrap(), ["j1"]);
 }
+
+#[test]
+fn cardinality_counts_what_the_head_holds() {
+    let engine = Arc::new(MemoryEngine::new());
+    let (store, _) = open(&engine, &options());
+    assert!(flush(&store, 10, 20_000, 1.0).is_durable);
+    let other = Labels::from_pairs([("__name__", "down"), ("job", "j7")]);
+    store.resolve(&other);
+    let found = store.cardinality(2);
+    assert_eq!((found.series, found.pairs, found.oldest), (20_001, 20_002, Some(10)));
+    let metrics = [("up".to_owned(), 20_000), ("down".to_owned(), 1)];
+    assert_eq!(found.metrics, metrics);
+    assert_eq!(store.series_by_metric(5), metrics);
+    assert_eq!(found.labels[0].name, "job");
+    assert_eq!((found.labels[0].values, found.labels[0].series), (20_000, 20_001));
+    assert_eq!(found.labels[1].bytes, 20_000 * 10 + 12);
+    let pairs = [(("__name__", "up"), 20_000), (("job", "j7"), 2)];
+    let pairs = pairs.map(|((name, value), count)| ((name.to_owned(), value.to_owned()), count));
+    assert_eq!(found.series_by_pair, pairs);
+}
