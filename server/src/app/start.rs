@@ -440,7 +440,7 @@ async fn open_store(
     let options = tsdb::Options {
         retention: config.store.retention.0,
         retention_bytes: config.store.retention_size.map(|size| size.0),
-        rollups: config.store.rollups.levels(),
+        rollups: config.store.rollups.levels(config.store.retention),
         clock: monotonic,
         seal_interval: config.store.seal_interval.0,
         ..tsdb::Options::default()

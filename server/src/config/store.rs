@@ -78,9 +78,9 @@ impl Rollups {
         ]
     }
 
-    /// As the store wants them.
-    pub(crate) fn levels(&self) -> Vec<RollupLevel> {
-        let kept = self.all().into_iter().filter(|(_, _, retention)| !retention.0.is_zero());
+    /// As the store wants them. Those that would be gone before the samples are left out.
+    pub(crate) fn levels(&self, samples: Span) -> Vec<RollupLevel> {
+        let kept = self.all().into_iter().filter(|(_, _, retention)| retention.0 > samples.0);
         kept.map(|(_, window, retention)| RollupLevel { window, retention: retention.0 }).collect()
     }
 }
@@ -145,7 +145,8 @@ impl Store {
         }
         let mut shortest = self.retention.0;
         for (key, _, retention) in self.rollups.all() {
-            if retention.0.is_zero() {
+            let is_default = Self::default().rollups.all().iter().any(|all| all.2 == retention);
+            if retention.0.is_zero() || is_default {
                 continue;
             }
             if retention.0 <= shortest {
@@ -249,10 +250,12 @@ mod tests {
     #[test]
     fn rollups_are_kept_longer_than_what_they_are_made_of() {
         let levels = |text: &str| {
-            let levels = read(text).rollups.levels();
+            let store = read(text);
+            let levels = store.rollups.levels(store.retention);
             levels.iter().map(|level| level.retention.as_secs() / 86_400).collect::<Vec<_>>()
         };
         assert_eq!(levels(""), [180, 730]);
+        assert_eq!(levels("retention = \"1y\""), [730]);
         assert_eq!(levels("rollups = { 5m = \"0s\", 1h = \"1y\" }"), [365]);
         for (text, key) in [
             ("rollups = { 5m = \"30d\" }", "store.rollups.5m"),

@@ -20,7 +20,7 @@
 //! - Decoders take any bytes without a panic. The formats are written down in `docs/formats`.
 //!
 //! Entry points: [`Tsdb::open`], [`Tsdb::resolve`], [`Tsdb::commit`], [`Tsdb::maintain`];
-//! [`engine::Engine`] for adapters and [`engine::MemoryEngine`] for tests.
+//! [`engine::Engine`] for adapters and [`engine::MemoryEngine`] for tests; [`inspect`] for fuzzing.
 
 mod block;
 mod bytes;
@@ -31,6 +31,7 @@ mod columns;
 pub mod engine;
 mod frame;
 mod head;
+pub mod inspect;
 mod metadata;
 mod options;
 mod postings;

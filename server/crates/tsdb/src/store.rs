@@ -41,7 +41,7 @@ pub use maintain::{MaintainError, Maintenance};
 pub use open::{DamagedBlock, DamagedFrame, OpenError, ReplayReport};
 
 use maintain::Maintainer;
-use notes::Notes;
+pub(crate) use notes::Notes;
 use writer::{Waiting, Writer};
 
 /// A store of time series over an [`Engine`].

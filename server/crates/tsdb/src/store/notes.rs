@@ -15,9 +15,6 @@ use crate::{
     engine::BlockRow,
 };
 
-const MAGIC: [u8; 4] = *b"BWN\0";
-const VERSION: u8 = 1;
-
 /// The level of the row that holds the notes.
 pub(crate) const LEVEL: u32 = 0;
 
@@ -55,10 +52,13 @@ impl Default for Notes {
 }
 
 impl Notes {
+    pub(crate) const MAGIC: [u8; 4] = *b"BWN\0";
+    pub(crate) const VERSION: u8 = 1;
+
     /// The row that keeps the notes.
     pub(crate) fn to_row(&self, id: u64) -> BlockRow {
         let mut index = Vec::new();
-        start_envelope(&mut index, MAGIC, VERSION);
+        start_envelope(&mut index, Self::MAGIC, Self::VERSION);
         put_i64(&mut index, self.raw_since);
         put_u64(&mut index, self.last_deletion);
         put_u64(&mut index, self.deletions.len() as u64);
@@ -81,7 +81,7 @@ impl Notes {
 
     /// Reads the notes from the index of their row.
     pub(crate) fn open(index: &[u8]) -> Result<Self, FormatError> {
-        let mut reader = Reader::new(open_envelope(index, MAGIC, VERSION, "note")?);
+        let mut reader = Reader::new(open_envelope(index, Self::MAGIC, Self::VERSION, "note")?);
         let raw_since = reader.i64()?;
         let last_deletion = reader.u64()?;
         let mut deletions = Vec::new();
