@@ -144,18 +144,17 @@ impl Store {
             problems.add("store.retention_size", "must be at least 64MiB");
         }
         let mut shortest = self.retention.0;
-        for (key, _, retention) in self.rollups.all() {
-            let is_default = Self::default().rollups.all().iter().any(|all| all.2 == retention);
-            if retention.0.is_zero() || is_default {
-                continue;
-            }
-            if retention.0 <= shortest {
+        for (key, window, retention) in self.rollups.all() {
+            // Of those that nobody asked for nothing is said.
+            let is_default = Rollups::default().all().contains(&(key, window, retention));
+            if retention.0 > shortest {
+                shortest = retention.0;
+            } else if !retention.0.is_zero() && !is_default {
                 problems.add(
                     key,
-                    "must be longer than store.retention and than finer rollups are kept, or 0s for none",
+                    "must be longer than store.retention and than finer rollups, or 0s for none",
                 );
             }
-            shortest = shortest.max(retention.0);
         }
         if !(20 * 60..=2 * 3600).contains(&self.seal_interval.0.as_secs()) {
             problems.add("store.seal_interval", "must be between 20m and 2h");

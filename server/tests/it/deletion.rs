@@ -24,7 +24,8 @@ async fn an_admin_deletes_series_for_good_and_sees_what_there_are() {
     let bad = server.http.get("/api/v1/status/tsdb?limit=0").await;
     assert_eq!((bad.status, &bad.json()["errorType"]), (400, &"bad_data".into()));
     let seen = server.http.get("/api/app/cardinality?limit=500").await.ok();
-    assert_eq!(seen["sources"][0]["series"], 3, "{seen}");
+    let sources = seen["sources"].as_array().unwrap();
+    assert!(sources.iter().any(|source| source["series"].as_u64() >= Some(3)), "{seen}");
     assert_eq!(seen["hour_growth"], serde_json::Value::Null, "{seen}");
 
     let viewer = server.http.with_token(&folder.token("dashboard", "viewer").await);
@@ -39,13 +40,14 @@ async fn an_admin_deletes_series_for_good_and_sees_what_there_are() {
     assert!(before.is_some_and(|count| count >= 1.0), "{before:?}");
     let past = format!("{path}&end=1");
     assert_eq!(server.http.post(&past).await.status, 204);
-    assert_eq!(server.value("count_over_time(orders{shop=\"north\"}[10m])").await.is_some(), true);
+    assert!(server.value("count_over_time(orders{shop=\"north\"}[10m])").await.is_some());
     assert_eq!(
         server.http.post("/api/v1/admin/tsdb/delete_series?match[]=visits").await.status,
         204
     );
-    let log = server.logged("series were deleted").await;
-    assert!(log.contains("\"audit\":true") || log.contains("audit=true"), "{log}");
+    server.logged("series were deleted").await;
+    let log = server.log();
+    assert!(log.contains("audit") && log.contains("{__name__=\\\"visits"), "{log}");
     assert_eq!(server.http.post("/api/v1/admin/tsdb/clean_tombstones").await.status, 204);
 
     // What was deleted does not come back with the frames.
