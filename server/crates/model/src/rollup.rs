@@ -151,10 +151,8 @@ impl HistogramRollup {
 
 /// Adds a histogram to another one, if their buckets allow that.
 fn add(total: &mut Arc<NativeHistogram>, other: &NativeHistogram) {
-    let mut sum = (**total).clone();
-    if sum.add(other).is_ok() {
-        *total = Arc::new(sum);
-    }
+    // What cannot be added is left out: bounds and exponents do not mix.
+    drop(Arc::make_mut(total).add(other));
 }
 
 /// The windows of one series, numbers and histograms apart, each strictly ascending by end.

@@ -248,7 +248,7 @@ fn stats() -> Outcome {
 
 /// How long the longest commit of a single sample takes while another thread maintains the store.
 fn hold() -> Outcome {
-    let options = Options { merge_blocks: 3, ..unsealed() };
+    let options = Options { merge_blocks: 3, rollups: Vec::new(), ..unsealed() };
     let mut load = Load::new(Kind::Mix, 100_000, options)?;
     let mut longest = [("idle", 0.0_f64), ("seal", 0.0), ("merge", 0.0), ("retention", 0.0)];
     for _ in 0..3 {
