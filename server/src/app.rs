@@ -26,6 +26,7 @@ pub(crate) use start::{Running, start};
 
 use crate::{
     alerting::{Alerting, pictures::StorePictures},
+    cardinality::History,
     catalog::inventory::InventoryCache,
     config::{Config, store::Engine},
     events::{Events, Intake},
@@ -37,6 +38,7 @@ use crate::{
     remote::{outgoing::Outgoing, receive::Receiver},
     runbooks::RunbookShelf,
     self_statsd::SelfStatsd,
+    store::Holds,
 };
 
 /// Everything that handlers and tasks share.
@@ -58,6 +60,8 @@ pub(crate) struct App {
     pub(crate) probes_skipped: Arc<AtomicU64>,
     pub(crate) runbooks: Arc<RunbookShelf>,
     pub(crate) inventory: InventoryCache,
+    pub(crate) cardinality: History,
+    pub(crate) store_holds: Arc<Holds>,
     pub(crate) sources: Arc<Sources>,
     pub(crate) listeners: Vec<Arc<Listener>>,
     pub(crate) events: Arc<Events>,

@@ -111,6 +111,14 @@ impl App {
                 + stats.damaged_series,
         );
         readings.add(t::STORE_BLOCKS, stats.blocks);
+        readings.add(t::STORE_ROLLUPS, stats.rollup_blocks);
+        readings.add(t::STORE_SIZE, stats.stored_bytes);
+        readings.add(t::STORE_EXPIRED, stats.expired_blocks);
+        readings.add(t::STORE_EVICTED, stats.evicted_blocks);
+        readings.add(t::STORE_DELETIONS, stats.deletions);
+        readings.add(t::STORE_PENDING_DELETIONS, stats.pending_deletions);
+        let hold = stats.longest_hold_ns.max(self.store_holds.longest_ns());
+        readings.add(t::STORE_HOLD, hold as f64 / 1e9);
         readings.add(t::STORE_BYTES, stats.page_bytes);
         readings.add(t::QUERIES, self.queries.stats.total.load(Ordering::Relaxed));
         readings.add(t::QUERIES_FAILED, self.queries.stats.failed.load(Ordering::Relaxed));

@@ -28,6 +28,7 @@ use crate::{
     agent::{self, Agent},
     alerting::{self, Alerting, convert::AlertContext, outbox::SqlOutbox, pictures::StorePictures},
     auth,
+    cardinality::History,
     catalog::inventory::InventoryCache,
     config::{Config, auth::AuthMode},
     events::{self, BoardOptions, Events, Incoming, Intake},
@@ -42,7 +43,7 @@ use crate::{
     },
     runbooks::RunbookShelf,
     self_statsd::SelfStatsd,
-    store::SqlEngine,
+    store::{Holds, SqlEngine, monotonic},
     uptime::{board::KEPT_MS, probe::Prober, schedule},
 };
 
@@ -88,7 +89,9 @@ pub(crate) async fn start(config: Config) -> anyhow::Result<Running> {
     let for_http = gate.clone();
     tasks.spawn("http", |stop| http::serve(http_listener, for_http, stop));
     let (samples, meta) = databases::open(&config).await?;
-    let (store, last_flush) = open_store(&config, &samples, &runtime).await?;
+    let store_holds = Arc::new(Holds::default());
+    let (store, last_flush) =
+        open_store(&config, &samples, &runtime, Arc::clone(&store_holds)).await?;
     let queries = Queries::new(
         Arc::clone(&store),
         Engine::new(promql::Options {
@@ -198,6 +201,8 @@ pub(crate) async fn start(config: Config) -> anyhow::Result<Running> {
         probes_skipped: Arc::default(),
         runbooks,
         inventory: InventoryCache::default(),
+        cardinality: History::default(),
+        store_holds,
         sources,
         listeners,
         events: Arc::new(events),
@@ -291,14 +296,33 @@ fn pipeline(app: &App) -> Pipeline {
     }
 }
 
+/// Says what went for good. The rest is in the metrics.
+fn log_maintenance(done: tsdb::Maintenance) {
+    if done.expired_blocks > 0 {
+        tracing::info!(
+            blocks = done.expired_blocks,
+            "blocks of samples or rollups were deleted: their time was up, or there was no room"
+        );
+    }
+    if done.cleaned_blocks > 0 {
+        tracing::info!("a block was written again without what was deleted");
+    }
+}
+
 fn start_maintenance(app: &Arc<App>, tasks: &Tasks, runtime: &Handle) -> anyhow::Result<()> {
     let app = Arc::clone(app);
     let runtime = runtime.clone();
     tasks.spawn_thread("maintenance", move |stop| {
         while !stop.is_cancelled() {
-            if let Err(error) = app.queries.store().maintain(app.clock.now()) {
-                tracing::error!(error = %model::text::causes(&error), "maintaining the store failed");
+            let store = app.queries.store();
+            match store.maintain(app.clock.now()) {
+                Ok(done) => log_maintenance(done),
+                Err(error) => {
+                    let error = model::text::causes(&error);
+                    tracing::error!(%error, "maintaining the store failed");
+                }
             }
+            app.cardinality.observe(store, app.clock.now());
             runtime.block_on(async {
                 tokio::select! {
                     () = tokio::time::sleep(MAINTENANCE_INTERVAL) => {}
@@ -410,10 +434,14 @@ async fn open_store(
     config: &Config,
     samples: &Samples,
     runtime: &Handle,
+    holds: Arc<Holds>,
 ) -> anyhow::Result<(Arc<Tsdb>, Option<Timestamp>)> {
-    let engine = Arc::new(SqlEngine::new(samples.clone(), runtime.clone()));
+    let engine = Arc::new(SqlEngine::new(samples.clone(), runtime.clone(), holds));
     let options = tsdb::Options {
         retention: config.store.retention.0,
+        retention_bytes: config.store.retention_size.map(|size| size.0),
+        rollups: config.store.rollups.levels(config.store.retention),
+        clock: monotonic,
         seal_interval: config.store.seal_interval.0,
         ..tsdb::Options::default()
     };

@@ -11,6 +11,7 @@ mod alerts;
 mod bad_config;
 mod bad_lines;
 mod databases;
+mod deletion;
 mod durability;
 mod events;
 mod live;

@@ -20,16 +20,18 @@
 //! - Decoders take any bytes without a panic. The formats are written down in `docs/formats`.
 //!
 //! Entry points: [`Tsdb::open`], [`Tsdb::resolve`], [`Tsdb::commit`], [`Tsdb::maintain`];
-//! [`engine::Engine`] for adapters and [`engine::MemoryEngine`] for tests.
+//! [`engine::Engine`] for adapters and [`engine::MemoryEngine`] for tests; [`inspect`] for fuzzing.
 
 mod block;
 mod bytes;
 mod cache;
+mod cardinality;
 mod codec;
 mod columns;
 pub mod engine;
 mod frame;
 mod head;
+pub mod inspect;
 mod metadata;
 mod options;
 mod postings;
@@ -39,11 +41,12 @@ mod store;
 mod testing;
 
 pub use bytes::FormatError;
+pub use cardinality::{Cardinality, LabelCardinality};
 pub use engine::Engine;
 pub use head::SeriesRef;
-pub use options::Options;
+pub use options::{Options, RollupLevel};
 pub use stats::{Health, Stats};
 pub use store::{
-    Batch, Committed, DamagedBlock, DamagedFrame, MaintainError, Maintenance, OpenError,
-    ReplayReport, Tsdb,
+    Batch, Committed, DamagedBlock, DamagedFrame, DeleteError, Deleted, MaintainError, Maintenance,
+    OpenError, ReplayReport, Tsdb,
 };
