@@ -21,7 +21,7 @@ const INTERVAL: Duration = Duration::from_secs(10);
 
 /// Fills the server to its limit, then sends ten million more names.
 pub(crate) fn run(program: &Path) -> anyhow::Result<()> {
-    let shape = Shape { names: NAMES, has_tags: false, is_single: false, is_count: false };
+    let shape = Shape { names: NAMES, has_tags: false, is_single: false, is_count: false, pods: 1 };
     let server = Server::start(program, INTERVAL, LIMIT)?;
     let socket = load::connect(server.statsd, OWN_ADDRESS)?;
     let mut sent = Totals::default();

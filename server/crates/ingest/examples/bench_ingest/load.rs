@@ -32,6 +32,8 @@ pub(crate) struct Shape {
     pub(crate) is_single: bool,
     /// Only counts of 1: what is stored adds up to the lines that were read, whichever were dropped.
     pub(crate) is_count: bool,
+    /// So many series of a name differ in a tag; 1 for names of their own.
+    pub(crate) pods: u32,
 }
 
 /// What was sent, or is in a datagram.
@@ -196,6 +198,7 @@ pub(crate) fn connect(server: SocketAddr, own_address: &str) -> anyhow::Result<U
 
 /// The line and its type letters. A name says its type, so that a query can tell them apart.
 fn render_line(shape: Shape, name: u32, value: u64) -> (String, &'static str) {
+    let (name, pod) = (name / shape.pods, name % shape.pods);
     let kind = match name % 20 {
         _ if shape.is_count => "c",
         0..12 => "c",
@@ -205,6 +208,8 @@ fn render_line(shape: Shape, name: u32, value: u64) -> (String, &'static str) {
     let service = name % 16;
     let tags = if shape.has_tags {
         format!("|#env:prod,region:eu-west-1,pod:api-{:04}", name % 50)
+    } else if shape.pods > 1 {
+        format!("|#pod:api-{pod:04}")
     } else {
         String::new()
     };
