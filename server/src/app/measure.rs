@@ -48,9 +48,7 @@ impl App {
         readings.add(t::DATAGRAMS, total.datagrams);
         readings.add(t::BYTES, total.bytes);
         readings.add(t::LINES, total.lines);
-        let mut rejected = total.rejected.clone();
-        rejected.merge(&self.pipeline.refused());
-        for (reason, count) in rejected.iter() {
+        for (reason, count) in total.rejected.iter() {
             readings.add_labeled(t::REJECTED, "reason", reason.as_str(), count);
         }
         readings.add(t::TRUNCATED, total.truncated);

@@ -8,7 +8,7 @@ use std::{
 };
 
 use anyhow::{Context as _, bail};
-use db::{Meta, Samples};
+use db::Samples;
 use ingest::{Limits, Registry as SeriesRegistry, RegistryOptions};
 use model::{Clock, Labels, Timestamp};
 use notify::{
