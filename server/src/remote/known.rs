@@ -1,9 +1,13 @@
 //! The series that remote writers have sent lately: how a series as it was sent is found in the store
 //! without reading its labels, and how many there may be.
 
-use std::collections::{HashMap, HashSet, hash_map::Entry};
+use std::{
+    collections::{HashMap, HashSet},
+    hash::BuildHasher as _,
+};
 
-use model::{Labels, SeriesId, Timestamp};
+use hashbrown::{HashTable, hash_table::Entry};
+use model::{Labels, Timestamp};
 use tsdb::{SeriesRef, Tsdb};
 
 /// How long between two looks for series that are not sent any more.
@@ -41,6 +45,31 @@ struct Cold {
     said: u64,
 }
 
+/// A series with enough of the hash of its labels that a growing table need not hash them again.
+#[derive(Debug, Clone, Copy)]
+struct Tag {
+    hash: u32,
+    number: Number,
+}
+
+impl Tag {
+    fn new(hash: u64, number: Number) -> Self {
+        Self { hash: (hash >> 32) as u32, number }
+    }
+
+    /// The hash as a table wants it: different at both ends.
+    fn spread(self) -> u64 {
+        u64::from(self.hash) << 32 | u64::from(self.hash)
+    }
+}
+
+/// A key in pieces that leave no gap beside a number, of which there are millions.
+type PackedKey = [u32; 4];
+
+fn packed(key: u128) -> PackedKey {
+    [key as u32, (key >> 32) as u32, (key >> 64) as u32, (key >> 96) as u32]
+}
+
 /// There is no room for another series.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct NoRoom;
@@ -58,8 +87,10 @@ pub(super) struct KnownSeries {
     /// learned after it, and the look into `by_key` can be spared.
     last: Number,
     /// By the labels in the form in which they were sent.
-    by_key: HashMap<u128, Number, foldhash::fast::RandomState>,
-    by_id: HashMap<SeriesId, Number, foldhash::fast::RandomState>,
+    by_key: HashMap<PackedKey, Number, foldhash::fast::RandomState>,
+    /// By the labels themselves.
+    by_labels: HashTable<Tag>,
+    hasher: foldhash::fast::RandomState,
     /// What is known of metrics, by hashes of name and content.
     metrics: HashMap<u64, u64, foldhash::fast::RandomState>,
     last_sweep: Timestamp,
@@ -77,7 +108,8 @@ impl KnownSeries {
             free: Vec::new(),
             last: 0,
             by_key: HashMap::default(),
-            by_id: HashMap::default(),
+            by_labels: HashTable::new(),
+            hasher: foldhash::fast::RandomState::default(),
             metrics: HashMap::default(),
             last_sweep: 0,
             expected_samples: 0,
@@ -86,7 +118,7 @@ impl KnownSeries {
 
     /// How many series there are.
     pub(super) fn len(&self) -> usize {
-        self.by_id.len()
+        self.by_labels.len()
     }
 
     /// The series with this key, which is alive from now on.
@@ -98,7 +130,7 @@ impl KnownSeries {
         let guess = self.last.wrapping_add(1);
         let number = match self.hot.get(guess as usize) {
             Some(hot) if hot.key == key => guess,
-            _ => *self.by_key.get(&key)?,
+            _ => *self.by_key.get(&packed(key))?,
         };
         self.last = number;
         let hot = self.hot.get_mut(number as usize)?;
@@ -124,33 +156,38 @@ impl KnownSeries {
         if self.by_key.len() > self.max_series.saturating_mul(MAX_FORMS) {
             self.by_key.clear();
         }
-        let is_full = self.by_id.len() >= self.max_series;
-        let (number, series) = match self.by_id.entry(labels.id()) {
+        let is_full = self.by_labels.len() >= self.max_series;
+        let next = self.free.last().copied().unwrap_or(self.hot.len() as Number);
+        let tag = Tag::new(self.hasher.hash_one(labels.as_packed()), next);
+        let cold = &self.cold;
+        let is_same = |other: &Tag| {
+            let known = cold.get(other.number as usize).and_then(Option::as_ref);
+            other.hash == tag.hash && known.is_some_and(|known| known.labels == labels)
+        };
+        let (number, series) = match self.by_labels.entry(tag.spread(), is_same, |t| t.spread()) {
             Entry::Occupied(entry) => {
-                let number = *entry.get();
+                let number = entry.get().number;
                 let hot = &mut self.hot[number as usize];
                 (hot.key, hot.last_used) = (key, now);
                 (number, hot.series)
             }
             Entry::Vacant(_) if is_full => return Err(NoRoom),
             Entry::Vacant(entry) => {
+                entry.insert(tag);
                 let series = store.resolve(&labels);
                 let hot = Hot { key, series, last_used: now };
                 let cold = Some(Cold { labels, said: 0 });
-                let number = if let Some(number) = self.free.pop() {
+                if let Some(number) = self.free.pop() {
                     (self.hot[number as usize], self.cold[number as usize]) = (hot, cold);
-                    number
                 } else {
+                    // Bounded by `max_series`.
                     self.hot.push(hot);
                     self.cold.push(cold);
-                    // Bounded by `max_series`.
-                    (self.hot.len() - 1) as Number
-                };
-                entry.insert(number);
-                (number, series)
+                }
+                (tag.number, series)
             }
         };
-        self.by_key.insert(key, number);
+        self.by_key.insert(packed(key), number);
         self.last = number;
         Ok((number, series))
     }
@@ -176,7 +213,6 @@ impl KnownSeries {
     /// Whether something else is said of a metric than before; never beyond as many metrics as there
     /// may be series.
     pub(super) fn is_new_metadata(&mut self, metadata: &model::Metadata) -> bool {
-        use std::hash::BuildHasher as _;
         let hasher = self.metrics.hasher();
         let name = hasher.hash_one(&metadata.metric);
         let content = hasher.hash_one((metadata.kind, &metadata.unit, &metadata.help));
@@ -188,7 +224,7 @@ impl KnownSeries {
 
     /// Forgets series that are not sent any more.
     fn sweep(&mut self, now: Timestamp) {
-        let is_full = self.by_id.len() >= self.max_series;
+        let is_full = self.by_labels.len() >= self.max_series;
         let interval = if is_full { URGENT_SWEEP_INTERVAL_MS } else { SWEEP_INTERVAL_MS };
         if now.saturating_sub(self.last_sweep) < interval {
             return;
@@ -199,8 +235,13 @@ impl KnownSeries {
         for (number, (hot, cold)) in self.hot.iter_mut().zip(&mut self.cold).enumerate() {
             if let Some(known) = cold.take_if(|_| hot.last_used < oldest) {
                 hot.key = NO_KEY;
-                self.by_id.remove(&known.labels.id());
-                gone.insert(number as Number);
+                let tag =
+                    Tag::new(self.hasher.hash_one(known.labels.as_packed()), number as Number);
+                let is_same = |other: &Tag| other.number == tag.number;
+                if let Ok(entry) = self.by_labels.find_entry(tag.spread(), is_same) {
+                    entry.remove();
+                }
+                gone.insert(tag.number);
             }
         }
         if !gone.is_empty() {

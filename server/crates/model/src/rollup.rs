@@ -152,7 +152,7 @@ impl HistogramRollup {
 /// Adds a histogram to another one, if their buckets allow that.
 fn add(total: &mut Arc<NativeHistogram>, other: &NativeHistogram) {
     // What cannot be added is left out: bounds and exponents do not mix.
-    drop(Arc::make_mut(total).add(other));
+    let _combined = Arc::make_mut(total).add(other);
 }
 
 /// The windows of one series, numbers and histograms apart, each strictly ascending by end.

@@ -1,4 +1,5 @@
-//! Reading any bytes as one of the store's formats, for fuzzing and for looking at a damaged row.
+//! Reading any bytes as one of the store's formats, for fuzzing, for measuring, and for looking at a
+//! damaged row.
 
 use model::{Column, Labels, rollup::RollupColumn};
 
@@ -54,6 +55,24 @@ pub fn read(format: Format, bytes: &[u8]) -> Result<usize, FormatError> {
             Ok(column.floats.len() + column.histograms.len())
         }
     }
+}
+
+/// The chunks that a block holds of a column, numbers before histograms.
+pub fn chunks_of(column: &Column) -> Vec<Vec<u8>> {
+    let size = codec::BLOCK_CHUNK_SAMPLES;
+    let mut chunks = Vec::new();
+    for (times, values) in column.float_times.chunks(size).zip(column.floats.chunks(size)) {
+        let mut chunk = Vec::new();
+        codec::encode_floats(times, values, &mut chunk);
+        chunks.push(chunk);
+    }
+    let histograms = column.histogram_times.chunks(size).zip(column.histograms.chunks(size));
+    for (times, values) in histograms {
+        let mut chunk = Vec::new();
+        codec::encode_histograms(times, values, &mut chunk);
+        chunks.push(chunk);
+    }
+    chunks
 }
 
 /// Puts the envelope of a format around a payload, so that its checksum is right. A chunk stays as it

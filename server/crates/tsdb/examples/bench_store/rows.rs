@@ -195,7 +195,7 @@ fn replay(count: usize, ticks: usize, target: f64) -> Outcome {
 fn select() -> Outcome {
     let engine = Arc::new(MemoryEngine::new());
     let (store, _) = Tsdb::open(engine, unsealed())?;
-    let name = |number: usize| format!("app_{:05}_requests_total", number);
+    let name = |number: usize| format!("app_{number:05}_requests_total");
     let series: Vec<SeriesRef> = (0..100_000)
         .map(|number| {
             store.resolve(&Labels::from_pairs([("__name__", name(number)), ("job", "a".into())]))

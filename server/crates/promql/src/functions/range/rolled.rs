@@ -171,8 +171,8 @@ fn gather(
     let times = &job.column.float_times;
     let from = times.partition_point(|&time| time <= whole);
     let to = times.partition_point(|&time| time <= moved.end);
-    for at in from..to {
-        add(&Rollup::new(times[at], times[at], job.column.floats[at]));
+    for (&time, &value) in times[from..to].iter().zip(&job.column.floats[from..to]) {
+        add(&Rollup::new(time, time, value));
     }
 
     let mut histograms: Option<Histograms> = None;
@@ -187,8 +187,8 @@ fn gather(
     let times = &job.column.histogram_times;
     let from = times.partition_point(|&time| time <= whole);
     let to = times.partition_point(|&time| time <= moved.end);
-    for at in from..to {
-        add(&HistogramRollup::new(times[at], times[at], &job.column.histograms[at]));
+    for (&time, value) in times[from..to].iter().zip(&job.column.histograms[from..to]) {
+        add(&HistogramRollup::new(time, time, value));
     }
     (floats, histograms)
 }

@@ -200,7 +200,7 @@ proptest! {
                     model.entry(series).or_default().insert(time, value);
                 }
                 Step::Delete { series, from, to } => {
-                    let matcher = Matcher::equal("job", &format!("j{series}"));
+                    let matcher = Matcher::equal("job", format!("j{series}"));
                     let (start, end) = (now - to, now - from);
                     store.delete(&[matcher], start, end).unwrap();
                     if let Some(samples) = model.get_mut(&series) {
