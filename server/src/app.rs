@@ -1,6 +1,7 @@
 //! The running process: what it is made of, how it starts, reloads and stops.
 
 mod databases;
+pub(crate) mod folder;
 mod listeners;
 pub(crate) mod mappings;
 mod measure;
@@ -22,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 use tsdb::Health;
 
 pub(crate) use databases::open_meta;
+use folder::DataFolder;
 pub(crate) use start::{Running, start};
 
 use crate::{
@@ -47,6 +49,9 @@ pub(crate) struct App {
     pub(crate) started_at: Timestamp,
     /// How people reach this server, without a slash at the end.
     pub(crate) external_url: String,
+    /// Claimed for as long as the process runs.
+    #[expect(dead_code, reason = "it is held, not read")]
+    pub(crate) folder: DataFolder,
     pub(crate) samples: Samples,
     pub(crate) meta: Meta,
     pub(crate) queries: Queries,

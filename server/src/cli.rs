@@ -2,8 +2,10 @@
 
 mod account;
 mod agent;
+mod backup;
 mod check;
 mod health;
+mod progress;
 mod promqltest;
 mod reference;
 mod render_template;
@@ -48,6 +50,10 @@ enum Command {
     Agent(agent::AgentArgs),
     /// Send a single metric: `bellwether send 'orders.created:1|c'`
     Send(send::SendArgs),
+    /// Copy everything the server keeps, while it runs
+    Backup(backup::BackupArgs),
+    /// Bring a backup back
+    Restore(backup::RestoreArgs),
     /// Manage who can sign in
     #[command(subcommand)]
     User(account::UserCommand),
@@ -128,6 +134,8 @@ pub(crate) fn run() -> ExitCode {
         Command::Check(args) => check::run(&args),
         Command::Agent(args) => agent::run(args),
         Command::Send(args) => send::run(&args),
+        Command::Backup(args) => backup::backup(args),
+        Command::Restore(args) => backup::restore(args),
         Command::User(command) => account::user(command),
         Command::Token(command) => account::token(command),
         Command::Health { url } => health::run(&url),

@@ -49,7 +49,7 @@ pub(crate) type Shared = Arc<App>;
 const MAX_BODY_BYTES: usize = 16 << 20;
 
 /// RFC 3339 in UTC; empty for a time beyond the calendar.
-fn rfc3339(at: model::Timestamp) -> String {
+pub(crate) fn rfc3339(at: model::Timestamp) -> String {
     jiff::Timestamp::from_millisecond(at).map(|time| time.to_string()).unwrap_or_default()
 }
 

@@ -4,6 +4,7 @@ mod agent;
 mod alerting;
 mod app;
 mod auth;
+mod backup;
 mod catalog;
 mod cli;
 mod config;

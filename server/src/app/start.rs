@@ -8,7 +8,7 @@ use std::{
 };
 
 use anyhow::{Context as _, bail};
-use db::{Meta, Samples};
+use db::Samples;
 use ingest::{Limits, Registry as SeriesRegistry, RegistryOptions};
 use model::{Clock, Labels, Timestamp};
 use notify::{
@@ -23,7 +23,9 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tsdb::Tsdb;
 
-use super::{App, SystemClock, databases, listeners, reload::Files, tasks::Tasks};
+use super::{
+    App, SystemClock, databases, folder::DataFolder, listeners, reload::Files, tasks::Tasks,
+};
 use crate::{
     agent::{self, Agent},
     alerting::{self, Alerting, convert::AlertContext, outbox::SqlOutbox, pictures::StorePictures},
@@ -81,13 +83,15 @@ pub(crate) async fn start(config: Config) -> anyhow::Result<Running> {
         .await
         .map_err(|errors| anyhow::anyhow!("{}", errors.join("\n")))?;
 
+    let folder = DataFolder::claim(&config.server.data_dir)?;
+    folder.expect_whole()?;
     let http_listener = bind_http(&config).await?;
     let http_address = http_listener.local_addr()?;
     let external_url = external_url(&config, http_address);
     let gate = Gate::default();
     let for_http = gate.clone();
     tasks.spawn("http", |stop| http::serve(http_listener, for_http, stop));
-    let (samples, meta) = databases::open(&config).await?;
+    let (samples, meta) = databases::open(&config, &folder).await?;
     let (store, last_flush) = open_store(&config, &samples, &runtime).await?;
     let queries = Queries::new(
         Arc::clone(&store),
@@ -174,7 +178,7 @@ pub(crate) async fn start(config: Config) -> anyhow::Result<Running> {
 
     let (outgoing, senders) = Outgoing::open(
         &config.remote_write.endpoints,
-        &config.server.data_dir.join("outgoing.db"),
+        &folder.path().join("outgoing.db"),
         Arc::clone(&store),
         Arc::clone(&clock),
     )
@@ -187,6 +191,7 @@ pub(crate) async fn start(config: Config) -> anyhow::Result<Running> {
         clock,
         started_at: now,
         external_url,
+        folder,
         samples,
         meta,
         queries,

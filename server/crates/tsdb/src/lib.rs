@@ -20,6 +20,7 @@
 //! - Decoders take any bytes without a panic. The formats are written down in `docs/formats`.
 //!
 //! Entry points: [`Tsdb::open`], [`Tsdb::resolve`], [`Tsdb::commit`], [`Tsdb::maintain`];
+//! [`verify::verify`] to look for damage;
 //! [`engine::Engine`] for adapters and [`engine::MemoryEngine`] for tests.
 
 mod block;
@@ -37,6 +38,7 @@ mod stats;
 mod store;
 #[cfg(test)]
 mod testing;
+pub mod verify;
 
 pub use bytes::FormatError;
 pub use engine::Engine;
