@@ -132,6 +132,15 @@ impl App {
                  {dropped_samples} samples were dropped. Check {below}."
             ));
         }
+        let damaged = self.queries.store().damaged_pages();
+        if !damaged.is_empty() {
+            problems.push(format!(
+                "{} pages of samples are damaged and left out of answers. See what is lost with \
+                 `bellwether check --data {}`, and look after the disk.",
+                damaged.len(),
+                self.config.server.data_dir.display()
+            ));
+        }
         for endpoint in &self.outgoing.endpoints {
             if let Some((since, error)) = endpoint.books.failing() {
                 let seconds = (self.clock.now() - since).max(0) / 1000;

@@ -105,6 +105,9 @@ impl App {
         readings.add(t::STORE_REFUSED, stats.out_of_order + stats.too_old + stats.too_new);
         readings.add(t::STORE_DROPPED, stats.dropped_samples);
         readings.add(t::STORE_FAILURES, stats.engine_failures);
+        readings.add(t::STORE_HEALTHY, u64::from(self.queries.store().health().is_healthy()));
+        readings.add(t::STORE_WAITING, stats.backlog_frames);
+        readings.add(t::STORE_WAITING_BYTES, stats.backlog_bytes);
         readings.add(
             t::STORE_DAMAGED,
             stats.damaged_frames

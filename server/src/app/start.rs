@@ -1,6 +1,7 @@
 //! Starting, straight from top to bottom: whatever cannot start ends the process with one clear error.
 
 use std::{
+    collections::BTreeSet,
     net::SocketAddr,
     num::NonZeroUsize,
     sync::{Arc, RwLock},
@@ -366,6 +367,7 @@ fn start_agent(app: &Arc<App>, tasks: &Tasks) -> anyhow::Result<()> {
 /// Puts own metrics into the next flush.
 async fn measure(app: Arc<App>, stop: CancellationToken) {
     let mut ticks = tokio::time::interval(MEASURE_INTERVAL);
+    let mut told = BTreeSet::new();
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
@@ -373,6 +375,16 @@ async fn measure(app: Arc<App>, stop: CancellationToken) {
         }
         let readings = app.telemetry().await;
         app.outside.push(readings.samples());
+        for (block, page) in app.queries.store().damaged_pages() {
+            if told.insert((block, page)) {
+                tracing::error!(
+                    block,
+                    page,
+                    "a page cannot be read and is left out of answers; `bellwether check --data` tells \
+                     what it holds"
+                );
+            }
+        }
     }
 }
 
@@ -420,6 +432,7 @@ async fn open_store(
     let options = tsdb::Options {
         retention: config.store.retention.0,
         seal_interval: config.store.seal_interval.0,
+        backlog_bytes: config.store.max_waiting.0 as usize,
         ..tsdb::Options::default()
     };
     let (store, report) = blocking(move || Tsdb::open(engine, options))

@@ -9,9 +9,13 @@ use std::{
 use db::{Address, AddressError};
 use serde::Deserialize;
 
-use super::{Problems, value::Span};
+use super::{
+    Problems,
+    value::{Bytes, Span},
+};
 
 const MIN_RETENTION: Duration = Duration::from_hours(1);
+const MIN_WAITING_BYTES: u64 = 256 << 10;
 
 /// What keeps samples, alerts, accounts and the rest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -39,6 +43,9 @@ pub(crate) struct Store {
     pub(crate) retention: Span,
     /// How much data is gathered before it is sealed into pages; `20m` to `2h`.
     pub(crate) seal_interval: Span,
+    /// The most memory for flushes that the database would not take, at least `256KiB`; beyond it the
+    /// oldest are dropped. Who should change it: those whose disk or database may be gone for long.
+    pub(crate) max_waiting: Bytes,
 }
 
 impl fmt::Debug for Store {
@@ -47,6 +54,7 @@ impl fmt::Debug for Store {
             .field("engine", &self.engine)
             .field("retention", &self.retention)
             .field("seal_interval", &self.seal_interval)
+            .field("max_waiting", &self.max_waiting)
             .finish_non_exhaustive()
     }
 }
@@ -60,6 +68,7 @@ impl Default for Store {
             password_file: None,
             retention: Span::seconds(30 * 86_400),
             seal_interval: Span::seconds(3600),
+            max_waiting: Bytes(64 << 20),
         }
     }
 }
@@ -94,6 +103,9 @@ impl Store {
         }
         if !(20 * 60..=2 * 3600).contains(&self.seal_interval.0.as_secs()) {
             problems.add("store.seal_interval", "must be between 20m and 2h");
+        }
+        if self.max_waiting.0 < MIN_WAITING_BYTES {
+            problems.add("store.max_waiting", "must be at least 256KiB");
         }
         match self.engine {
             Engine::Sqlite => self.validate_sqlite(problems),

@@ -8,11 +8,16 @@
 
 mod access;
 mod alerts;
+mod backup;
 mod bad_config;
 mod bad_lines;
+mod crashes;
+mod damage;
+mod data_folder;
 mod databases;
 mod durability;
 mod events;
+mod full_disk;
 mod live;
 mod mappings;
 mod mariadb;

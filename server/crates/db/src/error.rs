@@ -134,6 +134,15 @@ impl DbError {
         }
     }
 
+    /// Whether the contents of a database are damaged where they were to be read.
+    pub fn is_damage(&self) -> bool {
+        match self {
+            Self::Damaged { .. } | Self::NotADatabase { .. } => true,
+            Self::Failed { source, .. } => is_corrupt(source),
+            _ => false,
+        }
+    }
+
     /// A file whose schema could not be brought up to date.
     pub(crate) fn migrate_file(path: &Path, source: MigrateError) -> Self {
         match source {

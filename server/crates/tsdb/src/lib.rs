@@ -47,5 +47,5 @@ pub use options::Options;
 pub use stats::{Health, Stats};
 pub use store::{
     Batch, Committed, DamagedBlock, DamagedFrame, MaintainError, Maintenance, OpenError,
-    ReplayReport, Tsdb,
+    ReplayReport, Tsdb, View,
 };

@@ -25,10 +25,12 @@ mod query;
 mod seal;
 #[cfg(test)]
 mod tests;
+mod view;
 mod writer;
 
 pub use maintain::{MaintainError, Maintenance};
 pub use open::{DamagedBlock, DamagedFrame, OpenError, ReplayReport};
+pub use view::View;
 
 use maintain::Maintainer;
 use writer::{Waiting, Writer};
