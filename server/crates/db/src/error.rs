@@ -181,6 +181,11 @@ fn is_of_the_file(error: &sqlx::Error) -> bool {
     matches!(code(error), Some(READ_ONLY | CORRUPT | FULL | NOT_A_DATABASE))
 }
 
+/// Whether an error says that a file is a database whose contents are damaged.
+pub(crate) fn is_torn(error: &sqlx::Error) -> bool {
+    code(error) == Some(CORRUPT)
+}
+
 /// Whether an error says that the contents of a file are damaged.
 pub(crate) fn is_corrupt(error: &sqlx::Error) -> bool {
     matches!(code(error), Some(CORRUPT | NOT_A_DATABASE))

@@ -26,7 +26,7 @@ pub async fn check(path: &Path) -> Result<Vec<String>, DbError> {
         .map_err(|source| DbError::open(path, source))?;
     let faults = match faults(&mut connection).await {
         Ok(faults) => faults,
-        Err(error) if error::is_corrupt(&error) => vec![error.to_string()],
+        Err(error) if error::is_torn(&error) => vec![error.to_string()],
         Err(error) => return Err(DbError::open(path, error)),
     };
     connection.close().await.attempt("close a database")?;
