@@ -20,7 +20,7 @@
 //! - Decoders take any bytes without a panic. The formats are written down in `docs/formats`.
 //!
 //! Entry points: [`Tsdb::open`], [`Tsdb::resolve`], [`Tsdb::commit`], [`Tsdb::maintain`];
-//! [`verify::verify`] to look for damage;
+//! [`Tsdb::import`] for history; [`verify::verify`] to look for damage;
 //! [`engine::Engine`] for adapters and [`engine::MemoryEngine`] for tests.
 
 mod block;
@@ -46,6 +46,6 @@ pub use head::SeriesRef;
 pub use options::Options;
 pub use stats::{Health, Stats};
 pub use store::{
-    Batch, Committed, DamagedBlock, DamagedFrame, MaintainError, Maintenance, OpenError,
-    ReplayReport, Tsdb, View,
+    Batch, Committed, DamagedBlock, DamagedFrame, ImportBatch, Imported, MaintainError,
+    Maintenance, OpenError, ReplayReport, Tsdb, View,
 };

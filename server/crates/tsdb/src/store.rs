@@ -18,6 +18,7 @@ use crate::{
     stats::{Counters, Health, Stats},
 };
 
+mod import;
 mod maintain;
 mod merge;
 mod open;
@@ -28,6 +29,7 @@ mod tests;
 mod view;
 mod writer;
 
+pub use import::{ImportBatch, Imported};
 pub use maintain::{MaintainError, Maintenance};
 pub use open::{DamagedBlock, DamagedFrame, OpenError, ReplayReport};
 pub use view::View;

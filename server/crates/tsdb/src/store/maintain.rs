@@ -158,7 +158,7 @@ impl Tsdb {
         result
     }
 
-    fn maintainer(&self) -> MutexGuard<'_, Maintainer> {
+    pub(super) fn maintainer(&self) -> MutexGuard<'_, Maintainer> {
         self.maintainer.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -177,7 +177,7 @@ impl Tsdb {
     }
 
     /// After a change that failed: sees what the engine has, and takes that as the truth.
-    fn reconcile(&self, maintainer: &mut Maintainer) -> Result<(), EngineError> {
+    pub(super) fn reconcile(&self, maintainer: &mut Maintainer) -> Result<(), EngineError> {
         if !maintainer.is_uncertain {
             return Ok(());
         }

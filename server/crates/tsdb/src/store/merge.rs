@@ -31,7 +31,7 @@ pub(super) enum Merged {
 
 /// Why blocks could not be merged.
 #[derive(Debug)]
-enum MergeError {
+pub(super) enum MergeError {
     Store(MaintainError),
     /// This block has a page that cannot be read. It stays as it is: merging would lose what a person
     /// might still rescue.
@@ -135,7 +135,7 @@ fn next_labels(sources: &mut [Source<'_>]) -> Result<Option<Labels>, MergeError>
 type SeriesOfBlock<'a> = Box<dyn Iterator<Item = (u32, Result<Labels, FormatError>)> + 'a>;
 
 /// A block read from its first series to its last.
-struct Source<'a> {
+pub(super) struct Source<'a> {
     engine: &'a dyn Engine,
     block: &'a Block,
     series: Peekable<SeriesOfBlock<'a>>,
@@ -144,13 +144,14 @@ struct Source<'a> {
 }
 
 impl<'a> Source<'a> {
-    fn new(engine: &'a dyn Engine, block: &'a Block) -> Self {
+    pub(super) fn new(engine: &'a dyn Engine, block: &'a Block) -> Self {
         let series = (0..block.len()).map(|number| (number, block.labels(number)));
         let series: SeriesOfBlock<'a> = Box::new(series);
         Self { engine, block, series: series.peekable(), page: None }
     }
 
-    fn peek(&mut self) -> Result<Option<&Labels>, MergeError> {
+    /// The labels of the next series.
+    pub(super) fn peek(&mut self) -> Result<Option<&Labels>, MergeError> {
         let id = self.block.row.id;
         match self.series.peek() {
             None => Ok(None),
@@ -160,7 +161,7 @@ impl<'a> Source<'a> {
     }
 
     /// Merges the samples of the next series into `column` if it has these labels.
-    fn take(&mut self, labels: &Labels, column: &mut Column) -> Result<(), MergeError> {
+    pub(super) fn take(&mut self, labels: &Labels, column: &mut Column) -> Result<(), MergeError> {
         if self.peek()? != Some(labels) {
             return Ok(());
         }
@@ -177,6 +178,20 @@ impl<'a> Source<'a> {
         }
         columns::merge(column, &own);
         Ok(())
+    }
+
+    /// The labels of the next series if it stands before one with these labels.
+    pub(super) fn next_before(&mut self, labels: &Labels) -> Result<Option<Labels>, MergeError> {
+        let next = self.peek()?;
+        Ok(next.filter(|next| series_order(next, labels).is_lt()).cloned())
+    }
+
+    /// Passes over what stands before a series and reads its samples; none when it is not there.
+    pub(super) fn seek(&mut self, labels: &Labels, column: &mut Column) -> Result<(), MergeError> {
+        while self.next_before(labels)?.is_some() {
+            self.series.next();
+        }
+        self.take(labels, column)
     }
 
     fn page(&mut self, number: u32) -> Result<Option<&Page>, EngineError> {
