@@ -24,7 +24,7 @@ use tsdb::Health;
 
 pub(crate) use databases::open_meta;
 use folder::DataFolder;
-pub(crate) use start::{Running, start};
+pub(crate) use start::{Running, open_offline, start};
 
 use crate::{
     alerting::{Alerting, pictures::StorePictures},

@@ -5,6 +5,7 @@ mod agent;
 mod backup;
 mod check;
 mod health;
+mod import;
 mod progress;
 mod promqltest;
 mod reference;
@@ -54,6 +55,8 @@ enum Command {
     Backup(backup::BackupArgs),
     /// Bring a backup back
     Restore(backup::RestoreArgs),
+    /// Add history from VictoriaMetrics, OpenMetrics text or Prometheus
+    Import(import::ImportArgs),
     /// Manage who can sign in
     #[command(subcommand)]
     User(account::UserCommand),
@@ -136,6 +139,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Send(args) => send::run(&args),
         Command::Backup(args) => backup::backup(args),
         Command::Restore(args) => backup::restore(args),
+        Command::Import(args) => import::run(args),
         Command::User(command) => account::user(command),
         Command::Token(command) => account::token(command),
         Command::Health { url } => health::run(&url),

@@ -10,6 +10,7 @@ mod cli;
 mod config;
 mod events;
 mod http;
+mod import;
 mod listen;
 mod monitors;
 mod pipeline;

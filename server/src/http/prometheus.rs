@@ -2,6 +2,7 @@
 //! work unchanged. Source: `web/api/v1/api.go` in Prometheus.
 
 mod envelope;
+mod import;
 mod metadata;
 mod params;
 mod query;
@@ -12,6 +13,7 @@ pub(crate) mod write;
 
 use axum::{
     Router,
+    extract::DefaultBodyLimit,
     routing::{get, post},
 };
 
@@ -35,4 +37,5 @@ pub(super) fn routes() -> Router<Shared> {
         .route("/rules", get(rules::rules))
         .route("/alerts", get(rules::alerts))
         .route("/write", post(write::write))
+        .route("/import", post(import::import).layer(DefaultBodyLimit::disable()))
 }

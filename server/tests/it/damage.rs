@@ -2,37 +2,26 @@
 
 use std::{fs, path::Path};
 
-use crate::support::{
-    Folder, Server,
-    remote_writer::{now, write},
-};
+use crate::support::{Folder, Server, remote_writer::now};
 
 const STEP_MS: i64 = 5_000;
-const SAMPLES: i64 = 3_000;
+const SAMPLES: i64 = 1_500;
 
-/// A stopped server's folder whose samples are in a block of many pages.
+/// A folder whose samples are in a block of several pages.
 async fn sealed_folder() -> (Folder, i64) {
     let folder = Folder::new();
-    let server = Server::start(&folder).await;
-    let start = now() - SAMPLES * STEP_MS;
+    let start = (now() / 86_400_000 - 3) * 86_400_000;
+    let mut lines = String::new();
     for series in 0..40 {
-        let name = format!("wave_{series:02}");
-        let rows: Vec<_> = (0..SAMPLES)
-            .map(|i| {
-                (
-                    name.as_str(),
-                    start + i * STEP_MS,
-                    (i * 37 + series).wrapping_mul(i) as f64 * 1.7e-5,
-                )
-            })
-            .map(|(name, at, value)| (name, at, value.sin()))
-            .collect();
-        assert!(write(&server.http, &rows).await);
+        let times: Vec<i64> = (0..SAMPLES).map(|i| start + i * STEP_MS).collect();
+        let values: Vec<f64> = (0..SAMPLES).map(|i| ((i * i + series) as f64).sin()).collect();
+        lines += &format!(
+            "{{\"metric\":{{\"__name__\":\"wave_{series:02}\"}},\"values\":{values:?},\"timestamps\":{times:?}}}\n"
+        );
     }
-    // The oldest flush is hours old by the clock of its samples, so the next start seals.
-    server.flushed().await;
-    let (status, log) = server.terminate().await;
-    assert!(status.success(), "{log}");
+    folder.write("lines", &lines);
+    let output = folder.run(&["import", "lines", "--config", "bellwether.toml"]).await;
+    assert!(output.status.success(), "{output:?}");
     (folder, start)
 }
 
@@ -51,7 +40,6 @@ fn damage_page(path: &Path) -> u64 {
 #[tokio::test]
 async fn a_damaged_page_is_left_out_counted_and_named_and_the_rest_is_served() {
     let (folder, start) = sealed_folder().await;
-    // Seals what the frames hold.
     let sealed = folder.run(&["check", "--data", "data", "--json"]).await;
     assert!(sealed.status.success(), "{sealed:?}");
     let report: serde_json::Value = serde_json::from_slice(&sealed.stdout).unwrap();

@@ -18,6 +18,7 @@ mod databases;
 mod durability;
 mod events;
 mod full_disk;
+mod import;
 mod live;
 mod mappings;
 mod mariadb;
