@@ -20,6 +20,10 @@ use std::io::{self, BufRead};
 /// The longest line that is read; VictoriaMetrics writes a whole series in one.
 const MAX_LINE_BYTES: usize = 64 << 20;
 
+/// "Not a number" with the bits that Prometheus gives it, so that the same history is the same bits in
+/// whatever form it comes. Source: `model/value` in Prometheus.
+const NOT_A_NUMBER: f64 = f64::from_bits(0x7ff8_0000_0000_0001);
+
 /// Why an import ended early.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ImportError {

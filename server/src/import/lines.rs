@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, io::BufRead};
 use model::{Labels, Timestamp, labels::is_label_name};
 use serde::Deserialize;
 
-use super::{ImportError, Importer, Line, next_line};
+use super::{ImportError, Importer, Line, NOT_A_NUMBER, next_line};
 
 #[derive(Debug, Deserialize)]
 struct Series {
@@ -30,10 +30,10 @@ impl Number {
         match self {
             Self::Value(value) => Some(*value),
             Self::Text(text) => match text.as_str() {
-                "NaN" => Some(f64::NAN),
+                "NaN" => Some(NOT_A_NUMBER),
                 "Infinity" | "+Inf" | "Inf" => Some(f64::INFINITY),
                 "-Infinity" | "-Inf" => Some(f64::NEG_INFINITY),
-                _ => text.parse().ok(),
+                _ => None,
             },
             Self::Gap(()) => None,
         }

@@ -8,7 +8,7 @@ use model::{
     labels::{is_label_name, is_metric_name},
 };
 
-use super::{ImportError, Importer, Line, next_line};
+use super::{ImportError, Importer, Line, NOT_A_NUMBER, next_line};
 
 /// Imports every line that can be read, up to `# EOF`; the others are refused with their numbers.
 /// `after_line` is told how many bytes and samples were read in all.
@@ -175,7 +175,8 @@ fn unescaped(text: &str) -> String {
 
 fn number(text: &str) -> Option<f64> {
     // What Rust reads besides numbers is what OpenMetrics writes: NaN, +Inf, -Inf, in any case.
-    text.parse().ok()
+    let value: f64 = text.parse().ok()?;
+    Some(if value.is_nan() { NOT_A_NUMBER } else { value })
 }
 
 /// Seconds with up to three digits after the point, exactly.
