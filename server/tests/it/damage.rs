@@ -65,7 +65,7 @@ async fn expect_the_rest(folder: &Folder, start: i64, name: &str) {
     let answer = server
         .http
         .get(&format!(
-            "/api/v1/query_range?query=count_over_time({{__name__=~\"wave_.*\"}}[1m])&start={}&end={}\
+            "/api/v1/query_range?query=last_over_time({{__name__=~\"wave_.*\"}}[1m])&start={}&end={}\
              &step=60",
             start / 1000,
             end / 1000

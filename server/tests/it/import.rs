@@ -59,7 +59,8 @@ async fn blocks_of_prometheus_and_the_text_they_were_made_of_are_the_same_histor
     let output = from_text.run(&["import", "--data", "data", text.to_str().unwrap()]).await;
     assert_eq!(output.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&output.stderr).contains("is in use by process"));
-    drop((a, b));
+    a.kill_9().await;
+    b.kill_9().await;
 
     // Again, and the other way round: all of it is there.
     for (folder, source) in [(&from_text, &text), (&from_text, &blocks), (&from_blocks, &text)] {
@@ -68,6 +69,7 @@ async fn blocks_of_prometheus_and_the_text_they_were_made_of_are_the_same_histor
         assert_eq!((code, counts), (Some(0), (&0.into(), &374.into())), "{outcome}");
         let server = Server::start(folder).await;
         assert_eq!(recorded(&server).await, expected);
+        server.kill_9().await;
     }
     let checked = from_blocks.run(&["check", "--data", "data"]).await;
     assert!(checked.status.success(), "{checked:?}");
