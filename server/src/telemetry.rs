@@ -66,6 +66,8 @@ definitions! {
         "How long the last flush took, rules included.";
     FLUSH_MISSED = "bellwether_flush_missed_total", Counter, true,
         "Flushes that were skipped because the one before took too long.";
+    CLOCK_STEPS = "bellwether_clock_steps_total", Counter, true,
+        "How often the wall clock was set while the server ran, by direction.";
     STORE_SAMPLES = "bellwether_store_appended_samples_total", Counter, false, "Samples stored.";
     STORE_SERIES = "bellwether_store_active_series", Gauge, false, "Series in memory.";
     STORE_REFUSED = "bellwether_store_refused_samples_total", Counter, true,

@@ -65,6 +65,10 @@ impl App {
         readings.add(t::SERIES_EXPIRED, self.pipeline.expired.load(Ordering::Relaxed));
         readings.add(t::FLUSHES, self.pipeline.flushes.load(Ordering::Relaxed));
         readings.add(t::FLUSH_SECONDS, self.pipeline.last_us.load(Ordering::Relaxed) as f64 / 1e6);
+        for (direction, steps) in ["forward", "back"].into_iter().zip(&self.pipeline.clock_steps) {
+            let steps = steps.load(Ordering::Relaxed);
+            readings.add_labeled(t::CLOCK_STEPS, "direction", direction, steps);
+        }
         readings.add(t::FLUSH_MISSED, self.pipeline.missed.load(Ordering::Relaxed));
     }
 

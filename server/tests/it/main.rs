@@ -11,6 +11,7 @@ mod alerts;
 mod backup;
 mod bad_config;
 mod bad_lines;
+mod clock;
 mod crashes;
 mod damage;
 mod data_folder;
