@@ -437,7 +437,10 @@ async fn open_store(
     };
     let (store, report) = blocking(move || Tsdb::open(engine, options))
         .await
-        .context("cannot open the sample store")?;
+        .context(
+            "cannot open the sample store; `bellwether check --data FOLDER` tells what is damaged, and \
+             `bellwether restore` brings a backup back",
+        )?;
     for damage in &report.damaged_frames {
         tracing::error!(?damage, "a flush cannot be read and was left out");
     }
