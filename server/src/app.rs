@@ -1,6 +1,7 @@
 //! The running process: what it is made of, how it starts, reloads and stops.
 
 mod databases;
+pub(crate) mod folder;
 mod listeners;
 pub(crate) mod mappings;
 mod measure;
@@ -22,7 +23,8 @@ use tokio_util::sync::CancellationToken;
 use tsdb::Health;
 
 pub(crate) use databases::open_meta;
-pub(crate) use start::{Running, start};
+use folder::DataFolder;
+pub(crate) use start::{Running, open_offline, start};
 
 use crate::{
     alerting::{Alerting, pictures::StorePictures},
@@ -49,6 +51,9 @@ pub(crate) struct App {
     pub(crate) started_at: Timestamp,
     /// How people reach this server, without a slash at the end.
     pub(crate) external_url: String,
+    /// Claimed for as long as the process runs.
+    #[expect(dead_code, reason = "it is held, not read")]
+    pub(crate) folder: DataFolder,
     pub(crate) samples: Samples,
     pub(crate) meta: Meta,
     pub(crate) queries: Queries,
@@ -129,6 +134,15 @@ impl App {
             problems.push(format!(
                 "Samples cannot be written ({error}): {waiting_frames} flushes wait in memory, \
                  {dropped_samples} samples were dropped. Check {below}."
+            ));
+        }
+        let damaged = self.queries.store().damaged_pages();
+        if !damaged.is_empty() {
+            problems.push(format!(
+                "{} pages of samples are damaged and left out of answers. See what is lost with \
+                 `bellwether check --data {}`, and look after the disk.",
+                damaged.len(),
+                self.config.server.data_dir.display()
             ));
         }
         for endpoint in &self.outgoing.endpoints {

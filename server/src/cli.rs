@@ -2,8 +2,11 @@
 
 mod account;
 mod agent;
+mod backup;
 mod check;
 mod health;
+mod import;
+mod progress;
 mod promqltest;
 mod reference;
 mod render_template;
@@ -48,6 +51,12 @@ enum Command {
     Agent(agent::AgentArgs),
     /// Send a single metric: `bellwether send 'orders.created:1|c'`
     Send(send::SendArgs),
+    /// Copy everything the server keeps, while it runs
+    Backup(backup::BackupArgs),
+    /// Bring a backup back
+    Restore(backup::RestoreArgs),
+    /// Add history from VictoriaMetrics, OpenMetrics text or Prometheus
+    Import(import::ImportArgs),
     /// Manage who can sign in
     #[command(subcommand)]
     User(account::UserCommand),
@@ -128,6 +137,9 @@ pub(crate) fn run() -> ExitCode {
         Command::Check(args) => check::run(&args),
         Command::Agent(args) => agent::run(args),
         Command::Send(args) => send::run(&args),
+        Command::Backup(args) => backup::backup(args),
+        Command::Restore(args) => backup::restore(args),
+        Command::Import(args) => import::run(args),
         Command::User(command) => account::user(command),
         Command::Token(command) => account::token(command),
         Command::Health { url } => health::run(&url),

@@ -50,7 +50,7 @@ pub(crate) type Shared = Arc<App>;
 const MAX_BODY_BYTES: usize = 16 << 20;
 
 /// RFC 3339 in UTC; empty for a time beyond the calendar.
-fn rfc3339(at: model::Timestamp) -> String {
+pub(crate) fn rfc3339(at: model::Timestamp) -> String {
     jiff::Timestamp::from_millisecond(at).map(|time| time.to_string()).unwrap_or_default()
 }
 
@@ -121,7 +121,7 @@ impl Gate {
                 Ok(response) => response,
                 Err(never) => match never {},
             },
-            None if request.uri().path() == "/-/healthy" => health::healthy().await.into_response(),
+            None if request.uri().path() == "/-/healthy" => health::alive().await.into_response(),
             None => {
                 let message = "Not ready: the server is starting\n";
                 (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, "1")], message)

@@ -3,6 +3,7 @@
 //!
 //! It runs on a thread of its own, because the store and the database block.
 
+mod clock;
 mod outside;
 mod series;
 mod tick;
@@ -25,6 +26,7 @@ use tokio::{runtime::Handle, sync::broadcast, time::Instant};
 use tokio_util::sync::CancellationToken;
 use tsdb::{Health, Tsdb};
 
+use clock::ClockWatch;
 pub(crate) use outside::Outside;
 pub(crate) use series::SeriesTable;
 pub(crate) use tick::StoreSink;
@@ -47,6 +49,8 @@ pub(crate) struct PipelineStats {
     pub(crate) flushes: AtomicU64,
     /// Flushes skipped because the one before took too long.
     pub(crate) missed: AtomicU64,
+    /// How often the wall clock was set forward, and back.
+    pub(crate) clock_steps: [AtomicU64; 2],
     /// How long the last one took, in microseconds.
     pub(crate) last_us: AtomicU64,
     /// The timestamp of the last one; 0 before the first.
@@ -120,7 +124,9 @@ pub(crate) struct Pipeline {
 impl Pipeline {
     /// Flushes at each multiple of the interval until `stop`, then once more.
     pub(crate) fn run(mut self, runtime: &Handle, stop: &CancellationToken) {
+        let started = Instant::now();
         let mut last = self.clock.now();
+        let mut watch = ClockWatch::new(last, started.elapsed());
         loop {
             let due = next_tick(last, self.interval_ms);
             let dispatch_at = self.alerting.next_due().unwrap_or(Timestamp::MAX);
@@ -129,9 +135,11 @@ impl Pipeline {
                 break;
             }
             let now = self.clock.now();
-            if now < last - self.interval_ms {
-                tracing::warn!(step_ms = now - last, "the wall clock was set back");
-                last = now;
+            let step_ms = watch.step(now, started.elapsed());
+            if step_ms != 0 {
+                // What is due is due as long after now as it was before; nothing is caught up or held.
+                last = (last + step_ms).min(now);
+                self.note_step(step_ms);
             } else if now >= due {
                 let tick = now - now.rem_euclid(self.interval_ms);
                 let missed = (tick - due) / self.interval_ms;
@@ -147,20 +155,27 @@ impl Pipeline {
         self.flush(now, runtime);
     }
 
+    fn note_step(&mut self, step_ms: i64) {
+        self.registry.shift_clock(step_ms);
+        let is_back = step_ms < 0;
+        self.stats.clock_steps[usize::from(is_back)].fetch_add(1, Ordering::Relaxed);
+        let direction = if is_back { "back" } else { "forward" };
+        tracing::warn!(step_ms, "the wall clock was set {direction}; flushes go on from there");
+    }
+
+    /// Sleeps towards `due`, at most until it is time to look at the clock again.
     fn sleep_until(&self, due: Timestamp, runtime: &Handle, stop: &CancellationToken) {
-        loop {
-            let wait_ms = due - self.clock.now();
-            if wait_ms <= 0 || stop.is_cancelled() {
-                return;
-            }
-            let wait = Duration::from_millis(wait_ms.unsigned_abs()).min(MAX_SLEEP);
-            runtime.block_on(async {
-                tokio::select! {
-                    () = tokio::time::sleep(wait) => {}
-                    () = stop.cancelled() => {}
-                }
-            });
+        let wait_ms = (due - self.clock.now()).max(0);
+        if wait_ms == 0 || stop.is_cancelled() {
+            return;
         }
+        let wait = Duration::from_millis(wait_ms.unsigned_abs()).min(MAX_SLEEP);
+        runtime.block_on(async {
+            tokio::select! {
+                () = tokio::time::sleep(wait) => {}
+                () = stop.cancelled() => {}
+            }
+        });
     }
 
     fn flush(&mut self, at: Timestamp, runtime: &Handle) {

@@ -146,7 +146,7 @@ impl Queries {
                 is_late: Some(&is_late),
                 lookback: options.lookback,
             };
-            work(&engine, &*store, &ctx)
+            work(&engine, &store.view(), &ctx)
         })
         .await;
         self.count(result.is_ok());

@@ -66,6 +66,8 @@ definitions! {
         "How long the last flush took, rules included.";
     FLUSH_MISSED = "bellwether_flush_missed_total", Counter, true,
         "Flushes that were skipped because the one before took too long.";
+    CLOCK_STEPS = "bellwether_clock_steps_total", Counter, true,
+        "How often the wall clock was set while the server ran, by direction.";
     STORE_SAMPLES = "bellwether_store_appended_samples_total", Counter, false, "Samples stored.";
     STORE_SERIES = "bellwether_store_active_series", Gauge, false, "Series in memory.";
     STORE_REFUSED = "bellwether_store_refused_samples_total", Counter, true,
@@ -74,6 +76,11 @@ definitions! {
         "Samples dropped because the database was gone for too long.";
     STORE_FAILURES = "bellwether_store_write_errors_total", Counter, true,
         "Writes to the sample database that failed; they are repeated.";
+    STORE_HEALTHY = "bellwether_store_healthy", Gauge, false,
+        "1 while what is stored is on disk at once, 0 while flushes wait in memory because the database fails.";
+    STORE_WAITING = "bellwether_store_waiting_flushes", Gauge, true,
+        "Flushes that wait in memory for the database; `store.max_waiting` bounds them.";
+    STORE_WAITING_BYTES = "bellwether_store_waiting_bytes", Gauge, true, "Bytes of these flushes.";
     STORE_DAMAGED = "bellwether_store_damaged_total", Counter, true,
         "Frames and pages that failed their checksum and were left out.";
     STORE_BLOCKS = "bellwether_store_blocks", Gauge, false, "Sealed blocks.";

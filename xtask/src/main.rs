@@ -37,7 +37,7 @@ cargo xtask COMMAND
 
   run [-- ARGS]   build the web UI and the server (release) and start it with config/bellwether.toml
   build           the same without starting: target/release/bellwether
-  test            every check, as CI does it; the last line is `N passed, N failed`
+  test [--long]   every check, as CI does it; the last line is `N passed, N failed`
   web [--dev]     build the web UI into target/web-dist (--dev: quick, larger, for the edit loop)
   gen [--check]   write docs/reference from the program (--check: only say whether it is stale)
   tidy            import table, file sizes, module docs, migration pairs

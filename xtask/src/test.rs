@@ -3,6 +3,8 @@
 //! A failed step does not stop the others, except those that need what it makes. Nothing is
 //! measured against a clock.
 //!
+//! `--long` has the tests that draw by lot do so more often: the server is killed 200 times.
+//!
 //! Every cargo call selects the same packages, the workspace without `xtask`, because cargo unites
 //! the features of what is selected: another selection would compile the dependencies again.
 
@@ -15,10 +17,15 @@ use anyhow::{Result, bail};
 use std::process::Command;
 use tally::Tally;
 
+/// How often `--long` has the server killed while it writes.
+const LONG_KILLS: (&str, &str) = ("BELLWETHER_TEST_KILLS", "200");
+
 pub(crate) fn run(args: &[String]) -> Result<()> {
-    if !args.is_empty() {
-        bail!("usage: cargo xtask test");
-    }
+    let kills = match args {
+        [] => None,
+        [option] if option == "--long" => Some(LONG_KILLS),
+        _ => bail!("usage: cargo xtask test [--long]"),
+    };
     let stopwatch = Stopwatch::start();
     let target_dir = workspace::metadata()?.target_dir;
     let mut tally = Tally::default();
@@ -45,7 +52,7 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
     if let (Some(variables), Some(())) = (variables, built) {
         tally.suite(
             "integration tests",
-            cargo_test().args(["--test", "it"]).envs(variables.clone()),
+            cargo_test().args(["--test", "it"]).envs(variables.clone()).envs(kills),
         );
         if web_ui.is_some() {
             tally.suite("browser tests", cargo_test().args(["--test", "browser"]).envs(variables));

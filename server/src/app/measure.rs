@@ -63,6 +63,10 @@ impl App {
         readings.add(t::SERIES_EXPIRED, self.pipeline.expired.load(Ordering::Relaxed));
         readings.add(t::FLUSHES, self.pipeline.flushes.load(Ordering::Relaxed));
         readings.add(t::FLUSH_SECONDS, self.pipeline.last_us.load(Ordering::Relaxed) as f64 / 1e6);
+        for (direction, steps) in ["forward", "back"].into_iter().zip(&self.pipeline.clock_steps) {
+            let steps = steps.load(Ordering::Relaxed);
+            readings.add_labeled(t::CLOCK_STEPS, "direction", direction, steps);
+        }
         readings.add(t::FLUSH_MISSED, self.pipeline.missed.load(Ordering::Relaxed));
     }
 
@@ -103,6 +107,9 @@ impl App {
         readings.add(t::STORE_REFUSED, stats.out_of_order + stats.too_old + stats.too_new);
         readings.add(t::STORE_DROPPED, stats.dropped_samples);
         readings.add(t::STORE_FAILURES, stats.engine_failures);
+        readings.add(t::STORE_HEALTHY, u64::from(self.queries.store().health().is_healthy()));
+        readings.add(t::STORE_WAITING, stats.backlog_frames);
+        readings.add(t::STORE_WAITING_BYTES, stats.backlog_bytes);
         readings.add(
             t::STORE_DAMAGED,
             stats.damaged_frames

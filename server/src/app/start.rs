@@ -1,6 +1,7 @@
 //! Starting, straight from top to bottom: whatever cannot start ends the process with one clear error.
 
 use std::{
+    collections::BTreeSet,
     net::SocketAddr,
     num::NonZeroUsize,
     sync::{Arc, RwLock},
@@ -23,14 +24,16 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tsdb::Tsdb;
 
-use super::{App, SystemClock, databases, listeners, reload::Files, tasks::Tasks};
+use super::{
+    App, SystemClock, databases, folder::DataFolder, listeners, reload::Files, tasks::Tasks,
+};
 use crate::{
     agent::{self, Agent},
     alerting::{self, Alerting, convert::AlertContext, outbox::SqlOutbox, pictures::StorePictures},
     auth,
     cardinality::History,
     catalog::inventory::InventoryCache,
-    config::{Config, auth::AuthMode},
+    config::{Config, auth::AuthMode, store},
     events::{self, BoardOptions, Events, Incoming, Intake},
     http::{self, Gate, prometheus::write::WriteGate},
     listen::{Listener, Opened, Sources},
@@ -82,13 +85,15 @@ pub(crate) async fn start(config: Config) -> anyhow::Result<Running> {
         .await
         .map_err(|errors| anyhow::anyhow!("{}", errors.join("\n")))?;
 
+    let folder = DataFolder::claim(&config.server.data_dir)?;
+    folder.expect_whole()?;
     let http_listener = bind_http(&config).await?;
     let http_address = http_listener.local_addr()?;
     let external_url = external_url(&config, http_address);
     let gate = Gate::default();
     let for_http = gate.clone();
     tasks.spawn("http", |stop| http::serve(http_listener, for_http, stop));
-    let (samples, meta) = databases::open(&config).await?;
+    let (samples, meta) = databases::open(&config, &folder).await?;
     let store_holds = Arc::new(Holds::default());
     let (store, last_flush) =
         open_store(&config, &samples, &runtime, Arc::clone(&store_holds)).await?;
@@ -177,7 +182,7 @@ pub(crate) async fn start(config: Config) -> anyhow::Result<Running> {
 
     let (outgoing, senders) = Outgoing::open(
         &config.remote_write.endpoints,
-        &config.server.data_dir.join("outgoing.db"),
+        &folder.path().join("outgoing.db"),
         Arc::clone(&store),
         Arc::clone(&clock),
     )
@@ -190,6 +195,7 @@ pub(crate) async fn start(config: Config) -> anyhow::Result<Running> {
         clock,
         started_at: now,
         external_url,
+        folder,
         samples,
         meta,
         queries,
@@ -385,6 +391,7 @@ fn start_agent(app: &Arc<App>, tasks: &Tasks) -> anyhow::Result<()> {
 /// Puts own metrics into the next flush.
 async fn measure(app: Arc<App>, stop: CancellationToken) {
     let mut ticks = tokio::time::interval(MEASURE_INTERVAL);
+    let mut told = BTreeSet::new();
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
@@ -392,6 +399,16 @@ async fn measure(app: Arc<App>, stop: CancellationToken) {
         }
         let readings = app.telemetry().await;
         app.outside.push(readings.samples());
+        for (block, page) in app.queries.store().damaged_pages() {
+            if told.insert((block, page)) {
+                tracing::error!(
+                    block,
+                    page,
+                    "a page cannot be read and is left out of answers; `bellwether check --data` tells \
+                     what it holds"
+                );
+            }
+        }
     }
 }
 
@@ -443,11 +460,13 @@ async fn open_store(
         rollups: config.store.rollups.levels(config.store.retention),
         clock: monotonic,
         seal_interval: config.store.seal_interval.0,
+        backlog_bytes: config.store.max_waiting.0 as usize,
         ..tsdb::Options::default()
     };
-    let (store, report) = blocking(move || Tsdb::open(engine, options))
-        .await
-        .context("cannot open the sample store")?;
+    let (store, report) = blocking(move || Tsdb::open(engine, options)).await.context(
+        "cannot open the sample store; `bellwether check --data FOLDER` tells what is damaged, and \
+             `bellwether restore` brings a backup back",
+    )?;
     for damage in &report.damaged_frames {
         tracing::error!(?damage, "a flush cannot be read and was left out");
     }
@@ -462,6 +481,40 @@ async fn open_store(
         "the sample store was opened"
     );
     Ok((Arc::new(store), report.newest))
+}
+
+/// The samples of a data folder that no server runs on.
+#[derive(Debug)]
+pub(crate) struct Offline {
+    pub(crate) store: Arc<Tsdb>,
+    samples: Samples,
+    _folder: DataFolder,
+}
+
+impl Offline {
+    /// Closes the database.
+    pub(crate) async fn close(self) {
+        self.samples.close().await;
+    }
+}
+
+/// Opens the samples of a folder without a server, to change them.
+///
+/// # Errors
+/// When a server runs on the folder, when the samples are in PostgreSQL, where no file says whether one
+/// runs, or when the database cannot be opened.
+pub(crate) async fn open_offline(config: &Config) -> anyhow::Result<Offline> {
+    let folder = DataFolder::claim(&config.server.data_dir)?;
+    folder.expect_whole()?;
+    if config.store.engine == store::Engine::Postgres {
+        bail!(
+            "the samples are in a PostgreSQL database, which other servers may use; send lines to one that \
+             runs: POST /api/v1/import"
+        );
+    }
+    let samples = Samples::open(&folder.path().join("samples.db")).await?;
+    let (store, _) = open_store(config, &samples, &Handle::current()).await?;
+    Ok(Offline { store, samples, _folder: folder })
 }
 
 /// Who takes remote writes, within what the store takes.

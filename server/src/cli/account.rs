@@ -18,6 +18,7 @@ use super::{ServeArgs, say};
 use crate::{
     app::{self, SystemClock},
     auth,
+    config::Config,
 };
 
 #[derive(Debug, Subcommand)]
@@ -104,8 +105,12 @@ pub(super) struct Place {
 
 impl Place {
     async fn open(self) -> anyhow::Result<Meta> {
-        let args = ServeArgs { config: self.config, data: self.data, ..ServeArgs::default() };
-        app::open_meta(&args.load()?).await
+        app::open_meta(&self.load()?).await
+    }
+
+    /// The configuration, with what replaces parts of it.
+    pub(super) fn load(self) -> anyhow::Result<Config> {
+        ServeArgs { config: self.config, data: self.data, ..ServeArgs::default() }.load()
     }
 }
 

@@ -1,6 +1,7 @@
 //! `bellwether check`: every error of every file, with place and remedy, and what lines of StatsD become
-//! under the mapping files.
+//! under the mapping files; and whether what is kept in a data folder can be read.
 
+mod data;
 mod sample;
 
 use std::{
@@ -24,13 +25,17 @@ use crate::{
 };
 use sample::Sample;
 
-/// Exit code 1: a file has an error, or a line of the sample is refused. Warnings, and lines that a rule
+/// Exit code 1: a file has an error, something is damaged, or a line of the sample is refused. Warnings, and lines that a rule
 /// drops or that have no rule, are no errors.
 #[derive(Debug, Args)]
 pub(super) struct CheckArgs {
     /// Files, or folders with such files
-    #[arg(required = true)]
+    #[arg(required_unless_present = "data")]
     paths: Vec<PathBuf>,
+    /// A data folder, of a server that runs or not, or a copy of one: reads everything in its databases
+    /// and names what is damaged
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["paths", "sample"])]
+    data: Option<PathBuf>,
     /// A file with lines of StatsD, `-` for standard input: shows what each becomes. The rules are
     /// those of the mapping files that the configuration among PATHS names, else of all among PATHS
     #[arg(long, value_name = "LINES")]
@@ -63,6 +68,9 @@ struct Report {
 }
 
 pub(super) fn run(args: &CheckArgs) -> anyhow::Result<ExitCode> {
+    if let Some(folder) = &args.data {
+        return data::run(folder, args.json);
+    }
     let mut files = Vec::new();
     for path in &args.paths {
         if !path.exists() {

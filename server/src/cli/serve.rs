@@ -11,6 +11,9 @@ use crate::{
     config::{Config, process::Process},
 };
 
+/// `SIGXFSZ`, the same number on every Linux that Rust supports but MIPS and SPARC.
+const FILE_TOO_LARGE: i32 = 25;
+
 /// How long the last flush, rules and notifications may take together.
 const STOP_BOUND: Duration = Duration::from_secs(30);
 
@@ -72,6 +75,9 @@ struct Signals {
 
 impl Signals {
     fn new() -> std::io::Result<Self> {
+        // By default it would end the process when a file reaches the size that the system allows; a
+        // write that fails is dealt with where it is made.
+        drop(signal(SignalKind::from_raw(FILE_TOO_LARGE))?);
         Ok(Self {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,

@@ -18,6 +18,7 @@ use super::{
 
 const MIN_RETENTION: Duration = Duration::from_hours(1);
 const MIN_RETENTION_SIZE: u64 = 64 << 20;
+const MIN_WAITING_BYTES: u64 = 256 << 10;
 
 /// What keeps samples, alerts, accounts and the rest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -50,6 +51,9 @@ pub(crate) struct Store {
     pub(crate) rollups: Rollups,
     /// How much data is gathered before it is sealed into pages; `20m` to `2h`.
     pub(crate) seal_interval: Span,
+    /// The most memory for flushes that the database would not take, at least `256KiB`; beyond it the
+    /// oldest are dropped. Who should change it: those whose disk or database may be gone for long.
+    pub(crate) max_waiting: Bytes,
 }
 
 /// `store.rollups`: how long what windows of samples come to is kept.
@@ -93,6 +97,7 @@ impl fmt::Debug for Store {
             .field("retention_size", &self.retention_size)
             .field("rollups", &self.rollups)
             .field("seal_interval", &self.seal_interval)
+            .field("max_waiting", &self.max_waiting)
             .finish_non_exhaustive()
     }
 }
@@ -108,6 +113,7 @@ impl Default for Store {
             retention_size: None,
             rollups: Rollups::default(),
             seal_interval: Span::seconds(3600),
+            max_waiting: Bytes(64 << 20),
         }
     }
 }
@@ -158,6 +164,9 @@ impl Store {
         }
         if !(20 * 60..=2 * 3600).contains(&self.seal_interval.0.as_secs()) {
             problems.add("store.seal_interval", "must be between 20m and 2h");
+        }
+        if self.max_waiting.0 < MIN_WAITING_BYTES {
+            problems.add("store.max_waiting", "must be at least 256KiB");
         }
         match self.engine {
             Engine::Sqlite => self.validate_sqlite(problems),

@@ -7,22 +7,42 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
+use tsdb::Health;
 
 use super::{Shared, error::HttpError, guard::Admin, rfc3339};
 
-/// The process answers.
-pub(super) async fn healthy() -> &'static str {
+/// The process answers, before it is started too.
+pub(super) async fn alive() -> &'static str {
     "Bellwether is healthy.\n"
 }
 
-/// The store is replayed and every listener is bound; else why not.
+/// The process answers. It succeeds while samples cannot be written, and says so: whoever restarts what
+/// is not healthy would lose what waits in memory.
+pub(super) async fn healthy(State(app): State<Shared>) -> String {
+    match writing_fails(&app) {
+        None => alive().await.to_owned(),
+        Some(text) => format!("Bellwether runs, but {text}\n"),
+    }
+}
+
+/// The store is replayed and every listener is bound; else why not. Queries are answered and data is
+/// taken while samples cannot be written, so this succeeds then, and says so.
 pub(super) async fn ready(State(app): State<Shared>) -> Response {
     match app.not_ready() {
-        None => "Bellwether is ready.\n".into_response(),
+        None => match writing_fails(&app) {
+            None => "Bellwether is ready.\n".into_response(),
+            Some(text) => format!("Bellwether is ready, but {text}\n").into_response(),
+        },
         Some(reason) => {
             (StatusCode::SERVICE_UNAVAILABLE, format!("Not ready: {reason}\n")).into_response()
         }
     }
+}
+
+/// What there is to say while samples cannot be written; causes are for those who have signed in.
+fn writing_fails(app: &Shared) -> Option<String> {
+    let Health::Failing { waiting_frames, .. } = app.queries.store().health() else { return None };
+    Some(format!("samples cannot be written: {waiting_frames} flushes wait in memory"))
 }
 
 /// Reads rules, receivers, monitors and runbooks again. Any error keeps the old set.

@@ -3,6 +3,7 @@
 
 mod admin;
 mod envelope;
+mod import;
 mod metadata;
 mod params;
 mod query;
@@ -13,6 +14,7 @@ pub(crate) mod write;
 
 use axum::{
     Router,
+    extract::DefaultBodyLimit,
     routing::{get, post},
 };
 
@@ -42,4 +44,5 @@ pub(super) fn routes() -> Router<Shared> {
             post(admin::clean_tombstones).put(admin::clean_tombstones),
         )
         .route("/write", post(write::write))
+        .route("/import", post(import::import).layer(DefaultBodyLimit::disable()))
 }

@@ -112,7 +112,7 @@ async fn a_port_in_use_and_a_data_folder_that_cannot_be_used_are_told_with_the_r
     folder.write("broken/samples.db", &"nonsense ".repeat(1_000));
     let broken = folder.path("broken");
     let said = refusal(&folder, &[("BELLWETHER_SERVER__DATA_DIR", broken.to_str().unwrap())]).await;
-    assert!(said.starts_with("bellwether: cannot open the database broken/samples.db"), "{said}");
+    assert!(said.starts_with("bellwether: broken/samples.db is not a database of Bell"), "{said}");
     assert!(said.contains("file is not a database"), "{said}");
 }
 

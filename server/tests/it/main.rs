@@ -8,12 +8,19 @@
 
 mod access;
 mod alerts;
+mod backup;
 mod bad_config;
 mod bad_lines;
+mod clock;
+mod crashes;
+mod damage;
+mod data_folder;
 mod databases;
 mod deletion;
 mod durability;
 mod events;
+mod full_disk;
+mod import;
 mod live;
 mod mappings;
 mod mariadb;

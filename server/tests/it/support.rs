@@ -2,11 +2,13 @@
 //! around it.
 
 pub(crate) mod answer;
+pub(crate) mod disk;
 pub(crate) mod folder;
 pub(crate) mod http;
 pub(crate) mod mailbox;
 pub(crate) mod postgres;
 pub(crate) mod python;
+pub(crate) mod remote_writer;
 pub(crate) mod server;
 pub(crate) mod site;
 pub(crate) mod statsd;

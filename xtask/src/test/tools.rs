@@ -74,7 +74,17 @@ const NPM: Tool = Tool {
     look: || command::find("npm"),
 };
 
-pub(crate) const ALL: [&Tool; 6] = [&POSTGRES, &MARIADB, &CHROMIUM, &CHROMEDRIVER, &PYTHON, &NPM];
+/// The library that gives a program another time than the machine's.
+const FAKETIME: Tool = Tool {
+    name: "libfaketime",
+    variable: "BELLWETHER_TEST_FAKETIME",
+    debian: &["libfaketime"],
+    ubuntu: &["libfaketime"],
+    look: || find_faketime(Path::new("/usr/lib")),
+};
+
+pub(crate) const ALL: [&Tool; 7] =
+    [&POSTGRES, &MARIADB, &CHROMIUM, &CHROMEDRIVER, &PYTHON, &NPM, &FAKETIME];
 
 /// Client libraries that the integration tests drive the server with, at fixed versions.
 const PYTHON_PACKAGES: [&str; 3] = ["statsd==4.0.1", "datadog==0.56.0", "aiosmtpd==1.4.6"];
@@ -205,6 +215,16 @@ fn newest_postgres(root: &Path) -> Option<PathBuf> {
         fs::read_dir(root).ok()?.flatten().map(|entry| entry.path()).collect();
     folders.sort_by_key(|path| std::cmp::Reverse(version(path)));
     folders.into_iter().map(|folder| folder.join("bin")).find(|bin| bin.join("initdb").exists())
+}
+
+/// The library lies in a folder of its own, below that of the machine's kind.
+fn find_faketime(root: &Path) -> Option<PathBuf> {
+    let kinds = fs::read_dir(root).ok()?.flatten().map(|entry| entry.path());
+    let mut folders = kinds.chain([root.to_owned()]);
+    folders.find_map(|folder| {
+        let library = folder.join("faketime/libfaketimeMT.so.1");
+        library.is_file().then_some(library)
+    })
 }
 
 /// Ubuntu has the browser under other names.

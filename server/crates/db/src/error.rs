@@ -1,13 +1,60 @@
 //! What can go wrong with a database.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+
+use sqlx::migrate::MigrateError;
 
 /// Why a verb failed.
 #[derive(Debug, thiserror::Error)]
 pub enum DbError {
     /// The file cannot be opened or created.
-    #[error("cannot open the database {path}; check that the folder exists and is writable")]
+    #[error("cannot open the database {path}; check that its folder exists and who owns it")]
     Open {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: sqlx::Error,
+    },
+    /// The file, its folder or the medium may not be written by this user.
+    #[error(
+        "cannot write to the database {path}; make the file, its folder and the files beside it \
+         writable for the user the server runs as"
+    )]
+    ReadOnly {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: sqlx::Error,
+    },
+    /// There is no room on the disk.
+    #[error("cannot write to the database {path}; make room on its disk")]
+    Full {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: sqlx::Error,
+    },
+    /// The file is something else.
+    #[error(
+        "{path} is not a database of Bellwether; move it away to start with an empty one, or bring \
+         back a backup with `bellwether restore FROM --force`"
+    )]
+    NotADatabase {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: sqlx::Error,
+    },
+    /// The file was a database and is damaged.
+    #[error(
+        "the database {path} is damaged; see how much with `bellwether check --data FOLDER`, and bring \
+         back a backup with `bellwether restore FROM --force`"
+    )]
+    Damaged {
         /// The file.
         path: PathBuf,
         /// Why.
@@ -26,14 +73,26 @@ pub enum DbError {
         #[source]
         source: sqlx::Error,
     },
+    /// The schema is one that this version does not know.
+    #[error(
+        "the database {place} was written by a newer version of Bellwether; run that version, or bring \
+         back a backup that was made before it"
+    )]
+    Newer {
+        /// The file, or the database and its host.
+        place: String,
+        /// Why.
+        #[source]
+        source: MigrateError,
+    },
     /// The schema cannot be brought up to date.
-    #[error("cannot migrate the database {place}; was it written by a newer version?")]
+    #[error("cannot bring the tables of the database {place} up to date")]
     Migrate {
         /// The file, or the database and its host.
         place: String,
         /// Why.
         #[source]
-        source: sqlx::migrate::MigrateError,
+        source: MigrateError,
     },
     /// There is already one with this name.
     #[error("{what} `{name}` exists already")]
@@ -60,6 +119,76 @@ pub enum DbError {
         #[source]
         source: sqlx::Error,
     },
+}
+
+impl DbError {
+    /// Tells apart why a file could not be opened, because the remedies differ.
+    pub(crate) fn open(path: &Path, source: sqlx::Error) -> Self {
+        let path = path.to_owned();
+        match code(&source) {
+            Some(READ_ONLY) => Self::ReadOnly { path, source },
+            Some(CORRUPT) => Self::Damaged { path, source },
+            Some(FULL) => Self::Full { path, source },
+            Some(NOT_A_DATABASE) => Self::NotADatabase { path, source },
+            _ => Self::Open { path, source },
+        }
+    }
+
+    /// Whether the contents of a database are damaged where they were to be read.
+    pub fn is_damage(&self) -> bool {
+        match self {
+            Self::Damaged { .. } | Self::NotADatabase { .. } => true,
+            Self::Failed { source, .. } => is_corrupt(source),
+            _ => false,
+        }
+    }
+
+    /// A file whose schema could not be brought up to date.
+    pub(crate) fn migrate_file(path: &Path, source: MigrateError) -> Self {
+        match source {
+            MigrateError::Execute(source) | MigrateError::ExecuteMigration(source, _)
+                if is_of_the_file(&source) =>
+            {
+                Self::open(path, source)
+            }
+            source => Self::migrate(path.display().to_string(), source),
+        }
+    }
+
+    /// A database whose schema could not be brought up to date.
+    pub(crate) fn migrate(place: String, source: MigrateError) -> Self {
+        match source {
+            MigrateError::VersionMissing(_) | MigrateError::VersionTooNew(..) => {
+                Self::Newer { place, source }
+            }
+            source => Self::Migrate { place, source },
+        }
+    }
+}
+
+const READ_ONLY: u32 = 8;
+const CORRUPT: u32 = 11;
+const FULL: u32 = 13;
+const NOT_A_DATABASE: u32 = 26;
+
+/// The primary code of an error of SQLite. Source: <https://www.sqlite.org/rescode.html>.
+fn code(error: &sqlx::Error) -> Option<u32> {
+    let code = error.as_database_error()?.code()?;
+    Some(code.parse::<u32>().ok()? & 0xff)
+}
+
+fn is_of_the_file(error: &sqlx::Error) -> bool {
+    matches!(code(error), Some(READ_ONLY | CORRUPT | FULL | NOT_A_DATABASE))
+}
+
+/// Whether an error says that a file is a database whose contents are damaged.
+pub(crate) fn is_torn(error: &sqlx::Error) -> bool {
+    code(error) == Some(CORRUPT)
+}
+
+/// Whether an error says that the contents of a file are damaged.
+pub(crate) fn is_corrupt(error: &sqlx::Error) -> bool {
+    matches!(code(error), Some(CORRUPT | NOT_A_DATABASE))
 }
 
 /// Names the attempted action in an error of the driver.

@@ -6,6 +6,7 @@
 //! two may be in a PostgreSQL database instead and behave the same there; the third always stays beside
 //! the process that sends. Rows are plain: identifiers, times and opaque bodies. What a body means is known only to the
 //! crate that wrote it, so this crate depends on none of ours.
+//! [`backup`] copies files while they are written to, and [`integrity`] reads them for damage.
 //! [`Watched`] asks database servers that others run how many connections they have.
 //!
 //! Deliberately absent: clocks (every verb takes the times it writes), retries (the caller knows
@@ -16,7 +17,9 @@
 //! - A verb that changes several tables does so in one transaction.
 //! - Migrations only ever grow: a released file is never edited.
 
+pub mod backup;
 pub mod error;
+pub mod integrity;
 pub mod meta;
 pub mod outgoing;
 pub mod postgres;
@@ -30,4 +33,5 @@ pub use meta::Meta;
 pub use outgoing::Outgoing;
 pub use postgres::Address;
 pub use samples::Samples;
+pub use sqlite::beside;
 pub use watch::{AddressError, Watched};

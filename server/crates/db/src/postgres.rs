@@ -81,7 +81,7 @@ pub(crate) async fn open(
     migrations
         .run(&mut connection)
         .await
-        .map_err(|source| DbError::Migrate { place: address.to_string(), source })?;
+        .map_err(|source| DbError::migrate(address.to_string(), source))?;
     // A connection that breaks now breaks nothing.
     drop(connection.close().await);
     let pool = |connections| {

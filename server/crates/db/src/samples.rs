@@ -81,6 +81,15 @@ impl Samples {
         Ok(Self { pools: sqlite::open(path, &MIGRATIONS).await? })
     }
 
+    /// Opens a file as it is now, to read it only, whether a server runs on it or not. Verbs that write
+    /// fail.
+    ///
+    /// # Errors
+    /// When it cannot be opened.
+    pub async fn open_snapshot(path: &Path) -> Result<Self, DbError> {
+        Ok(Self { pools: sqlite::open_snapshot(path).await? })
+    }
+
     /// Connects to a PostgreSQL database, which may hold the other stores too.
     ///
     /// # Errors

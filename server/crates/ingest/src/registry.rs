@@ -239,6 +239,15 @@ impl Registry {
         self.options = options;
     }
 
+    /// Moves what is remembered of times by as much as the clock was set, so that a clock that was set
+    /// forward ends no series, and one that was set back keeps none alive.
+    pub fn shift_clock(&mut self, step_ms: i64) {
+        for entry in self.entries.iter_mut().flatten() {
+            entry.last_touched = entry.last_touched.saturating_add(step_ms);
+        }
+        self.last_flush = self.last_flush.map(|at| at.saturating_add(step_ms));
+    }
+
     /// How many series live.
     pub fn len(&self) -> usize {
         self.handles.len()

@@ -116,6 +116,12 @@ pub trait Storage: Send + Sync {
 
     /// What is known of the metrics, ascending by name.
     fn metadata(&self) -> Vec<Metadata>;
+
+    /// What reads so far left out because it cannot be read any more, as sentences. Only a view that is
+    /// made for one query knows; a store answers nothing.
+    fn left_out(&self) -> Vec<String> {
+        Vec::new()
+    }
 }
 
 /// The samples of one series: numbers and histograms apart, each strictly increasing in time.

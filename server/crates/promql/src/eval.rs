@@ -67,7 +67,12 @@ impl<'a> Evaluator<'a> {
     }
 
     pub(crate) fn finish(self, value: QueryValue) -> Output {
-        Output { value, annotations: self.annotations.into_inner(), stats: self.stats.get() }
+        Output {
+            value,
+            annotations: self.annotations.into_inner(),
+            left_out: self.storage.left_out(),
+            stats: self.stats.get(),
+        }
     }
 
     /// The rows of the whole expression, names dropped where a step on the way asked for it.

@@ -17,6 +17,7 @@ mod tests;
 
 pub(crate) use builder::{BlockBuilder, BlockPlan, BuildError};
 pub(crate) use index::{Block, ChunkRef};
+pub(crate) use summary::Summary;
 
 use crate::bytes::{FormatError, open_envelope};
 

@@ -20,6 +20,7 @@
 //! - Decoders take any bytes without a panic. The formats are written down in `docs/formats`.
 //!
 //! Entry points: [`Tsdb::open`], [`Tsdb::resolve`], [`Tsdb::commit`], [`Tsdb::maintain`];
+//! [`Tsdb::import`] for history; [`verify::verify`] to look for damage;
 //! [`engine::Engine`] for adapters and [`engine::MemoryEngine`] for tests; [`inspect`] for fuzzing.
 
 mod block;
@@ -39,6 +40,7 @@ mod stats;
 mod store;
 #[cfg(test)]
 mod testing;
+pub mod verify;
 
 pub use bytes::FormatError;
 pub use cardinality::{Cardinality, LabelCardinality};
@@ -47,6 +49,6 @@ pub use head::SeriesRef;
 pub use options::{Options, RollupLevel};
 pub use stats::{Health, Stats};
 pub use store::{
-    Batch, Committed, DamagedBlock, DamagedFrame, DeleteError, Deleted, MaintainError, Maintenance,
-    OpenError, ReplayReport, Tsdb,
+    Batch, Committed, DamagedBlock, DamagedFrame, DeleteError, Deleted, ImportBatch, Imported,
+    MaintainError, Maintenance, OpenError, ReplayReport, Tsdb, View,
 };

@@ -23,9 +23,10 @@ use crate::{
 };
 
 mod deletion;
+mod import;
 mod maintain;
 mod merge;
-mod notes;
+pub(crate) mod notes;
 mod open;
 mod query;
 mod retention;
@@ -34,11 +35,14 @@ mod seal;
 mod source;
 #[cfg(test)]
 mod tests;
+mod view;
 mod writer;
 
 pub use deletion::{DeleteError, Deleted};
+pub use import::{ImportBatch, Imported};
 pub use maintain::{MaintainError, Maintenance};
 pub use open::{DamagedBlock, DamagedFrame, OpenError, ReplayReport};
+pub use view::View;
 
 use maintain::Maintainer;
 pub(crate) use notes::Notes;

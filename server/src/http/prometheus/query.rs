@@ -60,6 +60,7 @@ fn options(params: &Params) -> Result<QueryOptions, Failure> {
 
 fn answer(text: &str, output: &Output, limit: usize) -> Response {
     let mut warnings = output.annotations.render(Level::Warning, text);
+    warnings.extend(output.left_out.iter().cloned());
     if result_count(&output.value) > limit {
         warnings.push("results truncated due to limit".to_owned());
     }

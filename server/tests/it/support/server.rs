@@ -157,6 +157,11 @@ impl Server {
         lines.map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap()).sum()
     }
 
+    /// The number of its process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id().unwrap()
+    }
+
     pub(crate) fn is_running(&mut self) -> bool {
         self.child.try_wait().unwrap().is_none()
     }
@@ -168,7 +173,7 @@ impl Server {
 
     /// Sends a signal by its name without `SIG`.
     pub(crate) async fn signal(&self, name: &str) {
-        let id = self.child.id().unwrap();
+        let id = self.id();
         let script = format!("kill -{name} {id}");
         assert!(Command::new("sh").args(["-c", &script]).status().await.unwrap().success());
     }

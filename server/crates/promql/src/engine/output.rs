@@ -16,6 +16,8 @@ pub struct Output {
     pub value: QueryValue,
     /// Remarks on it.
     pub annotations: Annotations,
+    /// What the store could not read and the value therefore lacks, as sentences.
+    pub left_out: Vec<String>,
     /// What it cost.
     pub stats: Stats,
 }

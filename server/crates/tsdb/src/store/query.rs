@@ -14,6 +14,7 @@ use super::{
     deletion::{self, Mask},
     notes::Notes,
     rollup,
+    view::LeftOut,
 };
 use crate::{
     block::{Block, ChunkRef},
@@ -55,11 +56,12 @@ struct TsdbSelection<'a> {
     masks: HashMap<(u64, u32), Vec<Mask>, foldhash::fast::FixedState>,
     start: Timestamp,
     end: Timestamp,
+    left_out: Option<&'a LeftOut>,
 }
 
 impl Storage for Tsdb {
     fn select(&self, request: &Select<'_>) -> Result<Box<dyn Selection + '_>, StorageError> {
-        Ok(Box::new(self.find(request)?))
+        Ok(self.selection(request, None)?)
     }
 
     fn series(&self, request: &Select<'_>) -> Result<Vec<Labels>, StorageError> {
@@ -121,6 +123,15 @@ impl Storage for Tsdb {
 }
 
 impl Tsdb {
+    /// A snapshot whose reads note what they leave out.
+    pub(super) fn selection<'a>(
+        &'a self,
+        request: &Select<'_>,
+        left_out: Option<&'a LeftOut>,
+    ) -> Result<Box<dyn Selection + 'a>, StorageError> {
+        Ok(Box::new(TsdbSelection { left_out, ..self.find(request)? }))
+    }
+
     /// Finds all series that match and may have samples in the range.
     fn find(&self, request: &Select<'_>) -> Result<TsdbSelection<'_>, StorageError> {
         let mut found: HashMap<Labels, Found, foldhash::fast::FixedState> = HashMap::default();
@@ -165,7 +176,18 @@ impl Tsdb {
         found.sort_unstable_by(|a, b| a.0.cmp(&b.0));
         let (labels, found) = found.into_iter().unzip();
         let (start, end) = (request.start, request.end);
-        Ok(TsdbSelection { store: self, labels, found, blocks, rollups, zones, masks, start, end })
+        Ok(TsdbSelection {
+            store: self,
+            labels,
+            found,
+            blocks,
+            rollups,
+            zones,
+            masks,
+            start,
+            end,
+            left_out: None,
+        })
     }
 
     /// A page, from memory or from the engine. `None` when it cannot be read, which is counted.
@@ -361,7 +383,12 @@ impl TsdbSelection<'_> {
                 last = page.map(|page| (chunk.page, page));
             }
             // What a damaged page held is counted and missing; the rest is served.
-            let Some((_, page)) = &last else { continue };
+            let Some((_, page)) = &last else {
+                if let Some(left_out) = self.left_out {
+                    left_out.note(block.row.id, chunk.page);
+                }
+                continue;
+            };
             let Some(bytes) = page.chunk(chunk.offset, chunk.length) else { continue };
             decode(bytes).map_err(damaged)?;
         }

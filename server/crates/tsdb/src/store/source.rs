@@ -87,7 +87,8 @@ impl<'a> Source<'a> {
         Self { engine, block, part, deletions, series: series.peekable(), page: None }
     }
 
-    fn peek(&mut self) -> Result<Option<&Labels>, SourceError> {
+    /// The labels of the next series.
+    pub(super) fn peek(&mut self) -> Result<Option<&Labels>, SourceError> {
         let id = self.block.row.id;
         match self.series.peek() {
             None => Ok(None),
@@ -124,6 +125,20 @@ impl<'a> Source<'a> {
         column.floats.append(&mut own.floats);
         column.histograms.append(&mut own.histograms);
         Ok(())
+    }
+
+    /// The labels of the next series if it stands before one with these labels.
+    pub(super) fn next_before(&mut self, labels: &Labels) -> Result<Option<Labels>, SourceError> {
+        let next = self.peek()?;
+        Ok(next.filter(|next| series_order(next, labels).is_lt()).cloned())
+    }
+
+    /// Passes over what stands before a series and reads its samples; none when it is not there.
+    pub(super) fn seek(&mut self, labels: &Labels, column: &mut Column) -> Result<(), SourceError> {
+        while self.next_before(labels)?.is_some() {
+            self.series.next();
+        }
+        self.take(labels, column)
     }
 
     fn each_chunk(

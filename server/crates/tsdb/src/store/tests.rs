@@ -12,6 +12,7 @@ use super::*;
 use crate::engine::{Fault, FaultMoment, MemoryEngine, Verb};
 
 mod faults;
+mod import;
 mod properties;
 mod rollups;
 

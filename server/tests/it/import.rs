@@ -1,0 +1,189 @@
+//! History from elsewhere: offline by `bellwether import`, and through a server that runs.
+
+use std::{io::Write as _, path::PathBuf};
+
+use reqwest::Method;
+use serde_json::Value;
+
+use crate::support::{Answer, Folder, Server, http, remote_writer::now};
+
+/// The moment at which the recorded history begins, in seconds.
+const START: i64 = 1_795_000_000;
+
+fn fixture(name: &str) -> PathBuf {
+    [env!("CARGO_MANIFEST_DIR"), "tests", "fixtures", name].iter().collect()
+}
+
+/// A folder whose store keeps the recorded history, whenever this runs.
+fn folder() -> Folder {
+    let folder = Folder::new();
+    let settings = std::fs::read_to_string(folder.path("bellwether.toml")).unwrap();
+    folder.write("bellwether.toml", &(settings + "[store]\nretention = \"36500d\"\n"));
+    folder
+}
+
+async fn import(folder: &Folder, sources: &[&str]) -> (Option<i32>, Value) {
+    let mut args = vec!["import", "--json", "--config", "bellwether.toml"];
+    args.extend(sources);
+    let output = folder.run(&args).await;
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    let outcome = serde_json::from_slice(&output.stdout);
+    (output.status.code(), outcome.unwrap_or_else(|error| panic!("{error}: {text}")))
+}
+
+/// Everything that was recorded, as the server answers it.
+async fn recorded(server: &Server) -> String {
+    let end = START + 40_000;
+    let query = "{__name__=~\"shop_.*|depth_.*|odd\"}[12h]";
+    let answer = server.http.get(&format!("/api/v1/query?query={query}&time={end}")).await;
+    assert!(answer.text.contains("depth_metres"), "{}", answer.text);
+    answer.ok()["data"].to_string()
+}
+
+#[tokio::test]
+async fn blocks_of_prometheus_and_the_text_they_were_made_of_are_the_same_history() {
+    let (from_text, from_blocks) = (folder(), folder());
+    let text = fixture("history.om");
+    let blocks = fixture("prometheus-blocks");
+    let (code, outcome) = import(&from_text, &[text.to_str().unwrap()]).await;
+    assert_eq!((code, &outcome["added"]), (Some(0), &374.into()), "{outcome}");
+    let (code, outcome) = import(&from_blocks, &[blocks.to_str().unwrap()]).await;
+    assert_eq!((code, &outcome["added"]), (Some(0), &374.into()), "{outcome}");
+
+    let (a, b) = (Server::start(&from_text).await, Server::start(&from_blocks).await);
+    let expected = recorded(&a).await;
+    assert_eq!(recorded(&b).await, expected);
+    let metadata = a.http.get("/api/v1/metadata").await.ok()["data"].take();
+    assert_eq!(metadata["shop_orders_total"][0]["type"], "counter", "{metadata}");
+    // Nobody imports into a folder that a server uses.
+    let output = from_text.run(&["import", "--data", "data", text.to_str().unwrap()]).await;
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("is in use by process"));
+    a.kill_9().await;
+    b.kill_9().await;
+
+    // Again, and the other way round: all of it is there.
+    for (folder, source) in [(&from_text, &text), (&from_text, &blocks), (&from_blocks, &text)] {
+        let (code, outcome) = import(folder, &[source.to_str().unwrap()]).await;
+        let counts = (&outcome["added"], &outcome["present"]);
+        assert_eq!((code, counts), (Some(0), (&0.into(), &374.into())), "{outcome}");
+        let server = Server::start(folder).await;
+        assert_eq!(recorded(&server).await, expected);
+        server.kill_9().await;
+    }
+    let checked = from_blocks.run(&["check", "--data", "data"]).await;
+    assert!(checked.status.success(), "{checked:?}");
+}
+
+#[tokio::test]
+async fn a_damaged_block_of_prometheus_is_told_and_what_is_sound_is_taken() {
+    let folder = folder();
+    for block in std::fs::read_dir(fixture("prometheus-blocks")).unwrap().flatten() {
+        let target = folder.path("blocks").join(block.file_name());
+        std::fs::create_dir_all(target.join("chunks")).unwrap();
+        for file in ["meta.json", "index", "chunks/000001"] {
+            std::fs::copy(block.path().join(file), target.join(file)).unwrap();
+        }
+    }
+    let first = std::fs::read_dir(folder.path("blocks")).unwrap().flatten().next().unwrap().path();
+    let chunks = first.join("chunks/000001");
+    let mut bytes = std::fs::read(&chunks).unwrap();
+    bytes[20] ^= 1;
+    std::fs::write(&chunks, bytes).unwrap();
+    let (code, outcome) = import(&folder, &["blocks"]).await;
+    assert_eq!((code, &outcome["refused"]), (Some(1), &1.into()), "{outcome}");
+    let told = outcome["errors"][0].as_str().unwrap();
+    assert!(told.contains("series ") && told.contains("checksum"), "{told}");
+    assert!(outcome["added"].as_u64().unwrap() > 200, "{outcome}");
+
+    std::fs::write(first.join("index"), "no index").unwrap();
+    let output = folder.run(&["import", "--config", "bellwether.toml", "blocks"]).await;
+    assert_eq!(output.status.code(), Some(1));
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(told.contains("it is not an index of Prometheus"), "{told}");
+}
+
+async fn post(server: &Server, body: Vec<u8>, encoding: Option<&str>) -> Answer {
+    let mut request = server.http.request(Method::POST, "/api/v1/import").body(body);
+    if let Some(encoding) = encoding {
+        request = request.header("content-encoding", encoding);
+    }
+    http::send(request).await
+}
+
+fn packed(text: &str) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    encoder.write_all(text.as_bytes()).unwrap();
+    encoder.finish().unwrap()
+}
+
+/// A line with an hour of a series that ends three days ago.
+fn line(name: &str, end: i64) -> String {
+    let times: Vec<i64> = (0..360).map(|i| end - 3_600_000 + i * 10_000).collect();
+    let values: Vec<i64> = (0..360).collect();
+    format!(
+        "{{\"metric\":{{\"__name__\":\"{name}\"}},\"values\":{values:?},\"timestamps\":{times:?}}}\n"
+    )
+}
+
+#[tokio::test]
+async fn lines_are_taken_by_a_running_server_and_survive_kill_9_once_they_are_answered() {
+    let folder = Folder::new();
+    let server = Server::start(&folder).await;
+    let end = now() - 3 * 86_400_000;
+    for _ in 0..2 {
+        let answer = post(&server, line("plain", end).into_bytes(), None).await;
+        assert_eq!((answer.status, answer.text.as_str()), (204, ""));
+        let answer = post(&server, packed(&line("packed", end)), Some("gzip")).await;
+        assert_eq!((answer.status, answer.text.as_str()), (204, ""));
+    }
+    let count = |name: &str| format!("count_over_time({name}[2h] @ {})", end / 1000);
+    assert_eq!(server.value(&count("plain")).await, Some(360.0));
+
+    let mixed = format!("{}nonsense\n\n{{}}\n", line("mixed", end));
+    let answer = post(&server, mixed.into_bytes(), None).await;
+    assert_eq!(answer.status, 400);
+    assert!(
+        answer.text.contains("line 2: ") && answer.text.contains("line 4: "),
+        "{}",
+        answer.text
+    );
+    assert!(answer.text.contains("360 added"), "{}", answer.text);
+    let answer = post(&server, b"\x1f\x8bnonsense".to_vec(), Some("gzip")).await;
+    assert_eq!(answer.status, 400, "{}", answer.text);
+    assert_eq!(post(&server, Vec::new(), Some("br")).await.status, 415);
+    let reader = folder.token("reader", "viewer").await;
+    let request = server.http.with_token(&reader).request(Method::POST, "/api/v1/import");
+    assert_eq!(http::send(request.body("")).await.status, 403);
+
+    server.kill_9().await;
+    let server = Server::start(&folder).await;
+    for name in ["plain", "packed", "mixed"] {
+        assert_eq!(server.value(&count(name)).await, Some(360.0), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_is_refused_by_line_and_the_rest_is_imported() {
+    let folder = folder();
+    folder.write(
+        "bad.om",
+        "# TYPE a counter\na_total 1 1795000000\na_total x 1795000001\na_total 3\n# EOF\nafter 1 1\n",
+    );
+    let (code, outcome) = import(&folder, &["bad.om"]).await;
+    assert_eq!((code, &outcome["added"], &outcome["refused"]), (Some(1), &1.into(), &2.into()));
+    assert_eq!(outcome["errors"][0], "line 3: `x` is not a number");
+    let packed = packed(&line("a", START * 1000));
+    std::fs::write(folder.path("lines.gz"), packed).unwrap();
+    let (code, outcome) = import(&folder, &["lines.gz"]).await;
+    assert_eq!((code, &outcome["added"]), (Some(0), &360.into()), "{outcome}");
+    for (args, told) in [
+        (["import", "nowhere"], "nowhere: there is no such file or folder"),
+        (["import", "rules"], "there are no blocks of Prometheus in it"),
+    ] {
+        let output = folder.run(&args).await;
+        assert_eq!(output.status.code(), Some(1));
+        let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(stderr.contains(told), "{stderr}");
+    }
+}
