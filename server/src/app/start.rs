@@ -435,12 +435,10 @@ async fn open_store(
         backlog_bytes: config.store.max_waiting.0 as usize,
         ..tsdb::Options::default()
     };
-    let (store, report) = blocking(move || Tsdb::open(engine, options))
-        .await
-        .context(
-            "cannot open the sample store; `bellwether check --data FOLDER` tells what is damaged, and \
+    let (store, report) = blocking(move || Tsdb::open(engine, options)).await.context(
+        "cannot open the sample store; `bellwether check --data FOLDER` tells what is damaged, and \
              `bellwether restore` brings a backup back",
-        )?;
+    )?;
     for damage in &report.damaged_frames {
         tracing::error!(?damage, "a flush cannot be read and was left out");
     }
