@@ -121,7 +121,7 @@ impl Gate {
                 Ok(response) => response,
                 Err(never) => match never {},
             },
-            None if request.uri().path() == "/-/healthy" => health::alive().await.into_response(),
+            None if request.uri().path() == "/-/healthy" => health::alive().into_response(),
             None => {
                 let message = "Not ready: the server is starting\n";
                 (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, "1")], message)

@@ -1,6 +1,6 @@
 //! What a backup holds.
 
-use std::{io::Read, path::Path};
+use std::{fmt::Write as _, io::Read, path::Path};
 
 use anyhow::{Context as _, bail};
 use serde::{Deserialize, Serialize};
@@ -85,6 +85,10 @@ pub(super) fn digest(
         each(piece)?;
         length += count as u64;
     }
-    let hex = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    let mut hex = String::new();
+    for byte in hash.finalize() {
+        // Writing to a text never fails.
+        let _ = write!(hex, "{byte:02x}");
+    }
     Ok((length, hex))
 }

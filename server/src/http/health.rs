@@ -12,7 +12,7 @@ use tsdb::Health;
 use super::{Shared, error::HttpError, guard::Admin, rfc3339};
 
 /// The process answers, before it is started too.
-pub(super) async fn alive() -> &'static str {
+pub(super) fn alive() -> &'static str {
     "Bellwether is healthy.\n"
 }
 
@@ -20,7 +20,7 @@ pub(super) async fn alive() -> &'static str {
 /// is not healthy would lose what waits in memory.
 pub(super) async fn healthy(State(app): State<Shared>) -> String {
     match writing_fails(&app) {
-        None => alive().await.to_owned(),
+        None => alive().to_owned(),
         Some(text) => format!("Bellwether runs, but {text}\n"),
     }
 }

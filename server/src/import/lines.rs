@@ -58,7 +58,7 @@ pub(crate) fn read_lines(
         match next_line(reader, &mut buffer)? {
             Line::End => return Ok(()),
             Line::TooLong => {
-                importer.refuse(format_args!("line {number}"), "it is longer than 64 MiB")
+                importer.refuse(format_args!("line {number}"), "it is longer than 64 MiB");
             }
             Line::Whole if buffer.trim_ascii().is_empty() => {}
             Line::Whole => match parse(&buffer, &mut samples) {
@@ -103,7 +103,9 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn parsed(line: &str) -> Result<(String, Vec<(Timestamp, f64)>, usize), String> {
+    type Parsed = (String, Vec<(Timestamp, f64)>, usize);
+
+    fn parsed(line: &str) -> Result<Parsed, String> {
         let mut samples = Vec::new();
         let (labels, gaps) = parse(line.as_bytes(), &mut samples)?;
         Ok((labels.to_string(), samples, gaps))

@@ -32,7 +32,7 @@ pub(crate) fn read_openmetrics(
             Line::Whole => match std::str::from_utf8(&buffer) {
                 Err(_) => importer.refuse(place(), "it is not UTF-8"),
                 Ok(text) if text.trim().is_empty() => {}
-                Ok(text) if text == "# EOF" => break,
+                Ok("# EOF") => break,
                 Ok(text) => match text.strip_prefix("# ") {
                     Some(text) => descriptor(text, &mut families),
                     None if text.starts_with('#') => {}

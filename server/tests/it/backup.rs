@@ -3,6 +3,7 @@
 use std::{fs, path::Path, time::Duration};
 
 use serde_json::Value;
+use tokio::task::JoinSet;
 
 use crate::support::{
     Folder, Server,
@@ -73,7 +74,8 @@ async fn a_backup_of_a_busy_server_restores_to_the_same_answers_byte_for_byte() 
     let (folder, server, _hook) = busy().await;
     for target in ["copy", "copy.tar"] {
         // It goes on while the backup is made.
-        let sender = tokio::spawn({
+        let mut sender = JoinSet::new();
+        sender.spawn({
             let (http, mut value) = (server.http.clone(), 0.0);
             async move {
                 loop {
@@ -87,7 +89,7 @@ async fn a_backup_of_a_busy_server_restores_to_the_same_answers_byte_for_byte() 
         let mut args = vec!["backup", target];
         args.extend(config);
         let made = run(&folder, &args).await;
-        sender.abort();
+        drop(sender);
         assert!(made["files"].as_array().unwrap().len() >= 2, "{made}");
     }
     let made = |target: &str| folder.path(target);

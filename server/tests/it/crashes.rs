@@ -7,13 +7,13 @@ use std::{
     net::UdpSocket,
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicU64, Ordering},
     },
     time::Duration,
 };
 
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
-use tokio::time::sleep;
+use tokio::{task::JoinSet, time::sleep};
 
 use crate::support::{
     Folder, Server,
@@ -37,13 +37,12 @@ struct Acknowledged {
     sent: AtomicU64,
     /// The last value acknowledged.
     stored: AtomicU64,
-    is_over: AtomicBool,
 }
 
 /// Writes 1, 2, 3 …, each under a time of its own, until the server is gone. A value is sent again until
 /// it is acknowledged.
 async fn write_on(http: crate::support::http::Http, acknowledged: Arc<Acknowledged>, start: i64) {
-    while !acknowledged.is_over.load(Ordering::Relaxed) {
+    loop {
         let value = acknowledged.stored.load(Ordering::Relaxed) + 1;
         acknowledged.sent.store(value, Ordering::Relaxed);
         let row = ("written", start + value as i64, value as f64);
@@ -71,6 +70,7 @@ async fn expect_written(server: &Server, acknowledged: &Acknowledged, place: &st
 }
 
 #[tokio::test]
+#[expect(clippy::print_stderr, reason = "a run that failed is repeated by its seed")]
 async fn nothing_acknowledged_is_lost_or_there_twice_however_often_the_server_is_killed() {
     let kills = setting("BELLWETHER_TEST_KILLS").unwrap_or(KILLS);
     let seed = setting("BELLWETHER_TEST_SEED").unwrap_or_else(rand::random);
@@ -85,7 +85,8 @@ async fn nothing_acknowledged_is_lost_or_there_twice_however_often_the_server_is
     let mut seen = 0.0;
     for kill in 1..=kills {
         let place = format!("kill {kill}, seed {seed}");
-        let writer = tokio::spawn(write_on(server.http.clone(), Arc::clone(&acknowledged), start));
+        let mut writer = JoinSet::new();
+        writer.spawn(write_on(server.http.clone(), Arc::clone(&acknowledged), start));
         let mut sent = seen;
         for _ in 0..dice.random_range(1..60) {
             sleep(Duration::from_millis(dice.random_range(1..30))).await;
@@ -96,7 +97,7 @@ async fn nothing_acknowledged_is_lost_or_there_twice_however_often_the_server_is
             seen = server.value("jobs").await.unwrap_or(seen);
         }
         server.kill_9().await;
-        writer.await.unwrap();
+        writer.join_next().await.unwrap().unwrap();
 
         server = Server::start(&folder).await;
         expect_written(&server, &acknowledged, &place).await;

@@ -16,9 +16,10 @@ async fn sealed_folder() -> (Folder, i64) {
     for series in 0..40 {
         let times: Vec<i64> = (0..SAMPLES).map(|i| start + i * STEP_MS).collect();
         let values: Vec<f64> = (0..SAMPLES).map(|i| ((i * i + series) as f64).sin()).collect();
-        lines += &format!(
+        let line = format!(
             "{{\"metric\":{{\"__name__\":\"wave_{series:02}\"}},\"values\":{values:?},\"timestamps\":{times:?}}}\n"
         );
+        lines.push_str(&line);
     }
     folder.write("lines", &lines);
     let output = folder.run(&["import", "lines", "--config", "bellwether.toml"]).await;

@@ -12,7 +12,7 @@ use crate::support::{
 const MAX_WAITING_BYTES: f64 = 262_144.0;
 
 /// Settings under which everything that writes is at work, on the disk.
-async fn folder_on(disk: &Disk) -> Folder {
+fn folder_on(disk: &Disk) -> Folder {
     let folder = Folder::new();
     let settings = std::fs::read_to_string(folder.path("bellwether.toml")).unwrap();
     let data = format!("data_dir = {:?}", disk.path().display());
@@ -48,7 +48,7 @@ async fn problems(server: &Server) -> String {
 #[tokio::test]
 async fn while_there_is_no_room_the_server_goes_on_in_memory_and_then_writes_everything() {
     let disk = Disk::new().await;
-    let folder = folder_on(&disk).await;
+    let folder = folder_on(&disk);
     let mut server = Server::start(&folder).await;
     server.send("depth:1|g\njobs:1|c");
     server.flushed().await;
@@ -115,7 +115,7 @@ async fn while_there_is_no_room_the_server_goes_on_in_memory_and_then_writes_eve
 #[tokio::test]
 async fn beyond_the_bound_the_oldest_flushes_are_dropped_and_counted() {
     let disk = Disk::new().await;
-    let folder = folder_on(&disk).await;
+    let folder = folder_on(&disk);
     let mut server = Server::start(&folder).await;
     server.send("jobs:1|c");
     server.flushed().await;

@@ -12,7 +12,7 @@ use std::{
 use axum::{
     body::{Body, Bytes},
     extract::{Request, State},
-    http::{StatusCode, header},
+    http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use flate2::bufread::MultiGzDecoder;
@@ -43,7 +43,7 @@ pub(super) async fn import(_: Editor, State(app): State<Shared>, request: Reques
         let message = "another import is under way, try again";
         return refusal(StatusCode::SERVICE_UNAVAILABLE, message.to_owned());
     };
-    let encoding = request.headers().get(header::CONTENT_ENCODING).map(|value| value.as_bytes());
+    let encoding = request.headers().get(header::CONTENT_ENCODING).map(HeaderValue::as_bytes);
     let is_packed = match encoding {
         None | Some(b"identity") => false,
         Some(b"gzip") => true,

@@ -79,14 +79,13 @@ impl ImportBatch {
     pub fn push(&mut self, labels: &Labels, samples: &[(Timestamp, f64)]) {
         self.bytes += samples.len() * SAMPLE_BYTES;
         self.samples += samples.len() as u64;
-        let place = match self.places.get(labels) {
-            Some(&place) => place,
-            None => {
-                self.bytes += 2 * labels.as_packed().len() + SERIES_BYTES;
-                self.places.insert(labels.clone(), self.series.len());
-                self.series.push(Pending { labels: labels.clone(), samples: Vec::new() });
-                self.series.len() - 1
-            }
+        let place = if let Some(&place) = self.places.get(labels) {
+            place
+        } else {
+            self.bytes += 2 * labels.as_packed().len() + SERIES_BYTES;
+            self.places.insert(labels.clone(), self.series.len());
+            self.series.push(Pending { labels: labels.clone(), samples: Vec::new() });
+            self.series.len() - 1
         };
         self.series[place].samples.extend_from_slice(samples);
     }

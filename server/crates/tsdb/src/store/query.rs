@@ -61,7 +61,7 @@ struct TsdbSelection<'a> {
 
 impl Storage for Tsdb {
     fn select(&self, request: &Select<'_>) -> Result<Box<dyn Selection + '_>, StorageError> {
-        Ok(self.selection(request, None)?)
+        self.selection(request, None)
     }
 
     fn series(&self, request: &Select<'_>) -> Result<Vec<Labels>, StorageError> {
