@@ -111,9 +111,18 @@ impl Engine for SqlEngine {
             page_bytes: block.page_bytes,
             toc: block.index.clone(),
         });
-        let work =
-            self.samples.change_blocks(add.as_ref(), &change.remove, change.delete_frames_up_to);
-        self.holds.measure(|| self.wait("change the set of blocks", work))
+        // The frames go afterwards, a few at a time: of an hour they are many megabytes, and whoever
+        // writes would wait for all of them.
+        let work = self.samples.change_blocks(add.as_ref(), &change.remove, 0);
+        self.holds.measure(|| self.wait("change the set of blocks", work))?;
+        let up_to = change.delete_frames_up_to;
+        while up_to > 0
+            && self
+                .holds
+                .measure(|| self.wait("delete frames", self.samples.delete_some_frames(up_to)))?
+        {
+        }
+        Ok(())
     }
 
     fn blocks(&self) -> Result<Vec<engine::BlockRow>, EngineError> {

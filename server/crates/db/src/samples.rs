@@ -21,6 +21,11 @@ const PAGES_PER_READ: usize = 500;
 /// tens of milliseconds.
 const PAGES_PER_WRITE: usize = 64;
 
+/// Frames deleted in one transaction have at most so many bytes, which is some 50 ms, unless it is one,
+const BYTES_PER_DELETE: u64 = 8 << 20;
+/// and there are at most so many of them.
+const FRAMES_PER_DELETE: u32 = 1_000;
+
 /// One flush, compressed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FrameRow {
@@ -192,6 +197,43 @@ impl Samples {
             .await
             .attempt(ACTION)?;
         tx.commit().await.attempt(ACTION)
+    }
+
+    /// Deletes the oldest of the frames up to `up_to`, inclusive, as many as one transaction should: to
+    /// free a frame every page of it is read. Returns whether there may be more.
+    ///
+    /// # Errors
+    /// When frames may be left that it should have deleted.
+    pub async fn delete_some_frames(&self, up_to: u64) -> Result<bool, DbError> {
+        const ACTION: &str = "delete frames";
+        let sizes = query(
+            "select seq, length(bytes)
+               from frame
+              where seq <= $1
+              order by seq
+              limit $2",
+        )
+        .bind(up_to)
+        .bind(FRAMES_PER_DELETE)
+        .fetch_all(&self.pools.read)
+        .await
+        .attempt(ACTION)?;
+        let mut bytes = 0;
+        let mut last = None;
+        for row in &sizes {
+            bytes += row.get::<u64>(1);
+            if last.is_some() && bytes > BYTES_PER_DELETE {
+                break;
+            }
+            last = Some(row.get::<u64>(0));
+        }
+        let Some(last) = last else { return Ok(false) };
+        query("delete from frame where seq <= $1")
+            .bind(last)
+            .execute(&self.pools.write)
+            .await
+            .attempt(ACTION)?;
+        Ok(last < up_to)
     }
 
     /// All blocks, ascending by id.

@@ -71,7 +71,9 @@ pub struct BlockChange {
     pub add: Option<BlockRow>,
     /// The rows to remove, pages excepted.
     pub remove: Vec<u64>,
-    /// Every frame with a `seq` up to and including this one is deleted; 0 deletes none.
+    /// Every frame with a `seq` up to and including this one is deleted; 0 deletes none. An
+    /// implementation may delete them after the transaction, in several of its own: the block that is
+    /// added says which frames it replaces, and those are never read again.
     pub delete_frames_up_to: u64,
 }
 

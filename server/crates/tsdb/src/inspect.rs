@@ -125,7 +125,7 @@ mod tests {
         for (format, payload) in [
             (Format::Notes, &[0, 0, 0][..]),
             (Format::Page, b"chunks"),
-            (Format::BlockIndex, &[0; 7]),
+            (Format::BlockIndex, &[0; 8]),
             (Format::Frame, &[0; 10]),
         ] {
             let found = read(format, &enveloped(format, payload));

@@ -27,6 +27,7 @@ on_both_engines!(
     frames_come_back_in_order_after_a_restart,
     a_frame_that_is_written_twice_is_there_once,
     a_block_takes_the_place_of_its_frames,
+    frames_are_deleted_a_few_megabytes_at_a_time,
     pages_are_read_by_number_and_missing_ones_are_left_out,
     pages_without_a_block_are_found_and_deleted,
     a_merge_swaps_blocks_at_once,
@@ -56,6 +57,22 @@ async fn a_block_takes_the_place_of_its_frames(stores: Stores) {
     stores.samples.change_blocks(Some(&block(7)), &[], 2).await.unwrap();
     assert_eq!(stores.samples.blocks().await.unwrap(), [block(7)]);
     assert_eq!(stores.samples.frames(0, 10).await.unwrap(), [frame(3)]);
+}
+
+async fn frames_are_deleted_a_few_megabytes_at_a_time(stores: Stores) {
+    for seq in 1..=4 {
+        let large = FrameRow { bytes: vec![7; 5 << 20], ..frame(seq) };
+        stores.samples.append_frame(&large).await.unwrap();
+    }
+    let left = async || {
+        let frames = stores.samples.frames(0, 10).await.unwrap();
+        frames.iter().map(|frame| frame.seq).collect::<Vec<_>>()
+    };
+    assert!(stores.samples.delete_some_frames(3).await.unwrap());
+    assert_eq!(left().await, [2, 3, 4], "one alone is more than half of what a transaction takes");
+    while stores.samples.delete_some_frames(3).await.unwrap() {}
+    assert_eq!(left().await, [4]);
+    assert!(!stores.samples.delete_some_frames(3).await.unwrap());
 }
 
 async fn pages_are_read_by_number_and_missing_ones_are_left_out(stores: Stores) {

@@ -27,6 +27,8 @@ pub(crate) struct BlockPlan {
     pub(crate) window_ms: i64,
     /// Deletions up to this id have been carried out.
     pub(crate) cleaned: u64,
+    /// Frames up to this one are replaced by the block; 0 when it replaces none.
+    pub(crate) frames: u64,
     /// Pages are closed when they have this many bytes.
     pub(crate) page_bytes: usize,
 }
@@ -277,6 +279,7 @@ impl<'a> BlockBuilder<'a> {
         put_u64(&mut out, self.plan.order);
         put_u64(&mut out, self.plan.window_ms.unsigned_abs());
         put_u64(&mut out, self.plan.cleaned);
+        put_u64(&mut out, self.plan.frames);
         let ranks = self.put_symbols(&mut out);
         let rank = |symbol: u32| u64::from(ranks[symbol as usize]);
         put_u64(&mut out, self.series.len() as u64);

@@ -23,6 +23,8 @@ pub(crate) struct Block {
     pub(crate) window_ms: i64,
     /// Deletions up to this id have been carried out in the block.
     pub(crate) cleaned: u64,
+    /// Frames up to this one are in this block or an older one.
+    pub(crate) frames: u64,
     /// What is known of the block's metrics.
     pub(crate) metadata: Vec<Metadata>,
     payload: Box<[u8]>,
@@ -64,8 +66,12 @@ impl Block {
         let payload: Box<[u8]> = payload.into();
         let mut reader = Reader::new(&payload);
         let order = reader.u64()?;
-        let (window_ms, cleaned) =
-            if version == 1 { (0, 0) } else { (i64::from(reader.u32()?), reader.u64()?) };
+        let (mut window_ms, mut cleaned, mut frames) = (0, 0, 0);
+        if version > 1 {
+            window_ms = i64::from(reader.u32()?);
+            cleaned = reader.u64()?;
+            frames = reader.u64()?;
+        }
         let at = |reader: &Reader<'_>| (payload.len() - reader.rest().len()) as u32;
 
         let mut symbols = Vec::new();
@@ -114,7 +120,18 @@ impl Block {
             return Err(FormatError::Invalid("end of the index"));
         }
         let (symbols, series, postings) = (symbols.into(), series.into(), postings.into());
-        Ok(Self { row, order, window_ms, cleaned, metadata, payload, symbols, series, postings })
+        Ok(Self {
+            row,
+            order,
+            window_ms,
+            cleaned,
+            frames,
+            metadata,
+            payload,
+            symbols,
+            series,
+            postings,
+        })
     }
 
     /// How many series the block has.

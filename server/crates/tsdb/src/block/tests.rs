@@ -14,7 +14,7 @@ use crate::{
 };
 
 const PLAN: BlockPlan =
-    BlockPlan { id: 7, level: 1, order: 3, window_ms: 0, cleaned: 0, page_bytes: 200 };
+    BlockPlan { id: 7, level: 1, order: 3, window_ms: 0, cleaned: 0, frames: 0, page_bytes: 200 };
 
 fn build(engine: &MemoryEngine, series: &[(Labels, Column)]) -> Option<BlockRow> {
     let mut builder = BlockBuilder::new(engine, PLAN);

@@ -152,6 +152,7 @@ impl Tsdb {
             order: group.iter().map(|block| block.order).max().unwrap_or_default(),
             window_ms,
             cleaned: notes.last_deletion,
+            frames: group.iter().map(|block| block.frames).max().unwrap_or_default(),
             page_bytes: self.options.page_bytes,
         };
         let mut builder = BlockBuilder::new(&*self.engine, plan);

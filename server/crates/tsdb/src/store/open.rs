@@ -191,15 +191,16 @@ fn replay(
     let mut decoder = FrameDecoder::default();
     let notes = Arc::clone(&state.notes);
     let mut deletions = notes.deletions.iter().peekable();
-    let (mut seq, mut epoch, mut since) = (0, 0, None);
-    let (mut first, mut bytes) = (None, 0);
+    // Frames that a block replaced, and that a crash kept from being deleted, are not read again.
+    let sealed = state.blocks.iter().map(|block| block.frames).max().unwrap_or_default();
+    let (mut seq, mut epoch, mut since) = (sealed, 0, None);
+    let mut bytes = 0;
     let mut is_broken = false;
-    engine.frames(0, &mut |frame: FrameRow| {
+    engine.frames(sealed, &mut |frame: FrameRow| {
         // A deletion is about what came before it, and about nothing after.
         while let Some(deletion) = deletions.next_if(|deletion| deletion.seq < frame.seq) {
             deletion::delete_from(&mut state.head, deletion);
         }
-        first.get_or_insert(frame.seq);
         bytes += frame.bytes.len() as u64;
         seq = seq.max(frame.seq);
         epoch = epoch.max(frame.epoch);
@@ -237,8 +238,9 @@ fn replay(
     }
     // A number that a deletion names is never given to a frame that comes after it.
     let named = notes.deletions.iter().map(|deletion| deletion.seq).max().unwrap_or_default();
-    let sealed_seq = first.map_or(seq.max(named), |first: u64| first - 1);
     let seq = seq.max(named);
+    // A deletion that names a frame which is gone has nothing left to do there.
+    let sealed_seq = if report.frames == 0 { seq } else { sealed };
     counters.replayed_frames.add(report.frames);
     counters.replayed_samples.add(report.samples);
     counters.damaged_frames.add(report.damaged_frames.len() as u64);

@@ -167,6 +167,7 @@ impl Tsdb {
             order,
             window_ms: level.window_ms(),
             cleaned: notes.last_deletion,
+            frames: 0,
             page_bytes: self.options.page_bytes,
         };
         let mut builder = BlockBuilder::new(&*self.engine, plan);

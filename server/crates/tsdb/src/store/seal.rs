@@ -47,6 +47,7 @@ impl Tsdb {
             order: pending.order,
             window_ms: 0,
             cleaned: 0,
+            frames: pending.seq,
             page_bytes: self.options.page_bytes,
         };
         let mut builder = BlockBuilder::new(&*self.engine, plan);
