@@ -513,7 +513,7 @@ pub(crate) async fn open_offline(config: &Config) -> anyhow::Result<Offline> {
         );
     }
     let samples = Samples::open(&folder.path().join("samples.db")).await?;
-    let (store, _) = open_store(config, &samples, &Handle::current()).await?;
+    let (store, _) = open_store(config, &samples, &Handle::current(), Arc::default()).await?;
     Ok(Offline { store, samples, _folder: folder })
 }
 

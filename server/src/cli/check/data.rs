@@ -96,7 +96,11 @@ impl Report {
 
     async fn samples(&mut self, path: &Path) -> anyhow::Result<()> {
         let samples = Samples::open_snapshot(path).await?;
-        let engine = Arc::new(SqlEngine::new(samples.clone(), tokio::runtime::Handle::current()));
+        let engine = Arc::new(SqlEngine::new(
+            samples.clone(),
+            tokio::runtime::Handle::current(),
+            Arc::default(),
+        ));
         let verified = blocking(move || {
             let mut line = ProgressLine::new("samples.db");
             verify::verify(&*engine, &mut |at| {

@@ -224,6 +224,7 @@ impl Tsdb {
             order: maintainer.take_order(),
             window_ms: 0,
             cleaned: notes.last_deletion,
+            frames: absorbed.as_ref().map_or(0, |block| block.frames),
             page_bytes: self.options.page_bytes,
         };
         let row = match self.build_day(plan, fresh, absorbed.as_deref(), &notes) {
