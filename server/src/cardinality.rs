@@ -68,7 +68,7 @@ impl History {
             let age = at - look.at;
             let is_recent = age <= HOUR + INTERVAL;
             let is_first = hour.replace(look.at.div_euclid(HOUR)) != Some(look.at.div_euclid(HOUR));
-            age >= 0 && age <= DAY + HOUR && (is_recent || is_first)
+            (0..=DAY + HOUR).contains(&age) && (is_recent || is_first)
         });
     }
 

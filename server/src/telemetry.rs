@@ -86,11 +86,11 @@ definitions! {
     STORE_BLOCKS = "bellwether_store_blocks", Gauge, false, "Sealed blocks.";
     STORE_ROLLUPS = "bellwether_store_rollup_blocks", Gauge, false, "Blocks of rollups.";
     STORE_SIZE = "bellwether_store_bytes", Gauge, false,
-        "Bytes of all that is stored: pages, indexes and frames; store.retention_size limits them.";
+        "Bytes of all that is stored: pages, indexes and frames; `store.retention_size` limits them.";
     STORE_EXPIRED = "bellwether_store_expired_blocks_total", Counter, false,
         "Blocks deleted because their time was up.";
     STORE_EVICTED = "bellwether_store_evicted_blocks_total", Counter, false,
-        "Blocks deleted before their time because of store.retention_size.";
+        "Blocks deleted before their time because of `store.retention_size`.";
     STORE_DELETIONS = "bellwether_store_deletions_total", Counter, false,
         "Deletions of series.";
     STORE_PENDING_DELETIONS = "bellwether_store_pending_deletions", Gauge, false,

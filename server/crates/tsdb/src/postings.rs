@@ -121,7 +121,7 @@ fn with_literals<'a>(index: &'a impl Index, name: &str, literals: &[Box<str>]) -
 }
 
 /// Lists without common entries as one, of `length` entries.
-#[expect(clippy::stable_sort_primitive, reason = "it finds runs that are sorted already")]
+#[expect(clippy::stable_sort_primitive, reason = "only the stable sort finds sorted runs")]
 pub(crate) fn merged<'a>(lists: impl Iterator<Item = &'a [u32]>, length: usize) -> Vec<u32> {
     let mut all: Vec<u32> = Vec::with_capacity(length);
     for list in lists {
