@@ -81,6 +81,13 @@ impl Postgres {
         format!("postgres://admin@localhost/{database}?host={}", self.folder.path().display())
     }
 
+    /// Makes a database and returns its address.
+    pub(crate) async fn create_database(&self, name: &str) -> String {
+        let output = self.psql(&format!("create database {name}")).output().await.unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        self.url_of(name)
+    }
+
     /// A file that holds the password.
     pub(crate) fn password_file(&self) -> PathBuf {
         self.folder.path().join("password")
