@@ -5,6 +5,7 @@ pub(crate) mod folder;
 mod listeners;
 pub(crate) mod mappings;
 mod measure;
+mod offline;
 mod reload;
 mod start;
 pub(crate) mod tasks;
@@ -24,7 +25,8 @@ use tsdb::Health;
 
 pub(crate) use databases::open_meta;
 use folder::DataFolder;
-pub(crate) use start::{Running, open_offline, start};
+pub(crate) use offline::open_offline;
+pub(crate) use start::{Running, start};
 
 use crate::{
     alerting::{Alerting, pictures::StorePictures},

@@ -33,7 +33,7 @@ use crate::{
     auth,
     cardinality::History,
     catalog::inventory::InventoryCache,
-    config::{Config, auth::AuthMode, store},
+    config::{Config, auth::AuthMode},
     events::{self, BoardOptions, Events, Incoming, Intake},
     http::{self, Gate, prometheus::write::WriteGate},
     listen::{Listener, Opened, Sources},
@@ -447,7 +447,7 @@ async fn bind_http(config: &Config) -> anyhow::Result<tokio::net::TcpListener> {
 }
 
 /// The store, and the time of the newest flush in it.
-async fn open_store(
+pub(super) async fn open_store(
     config: &Config,
     samples: &Samples,
     runtime: &Handle,
@@ -481,40 +481,6 @@ async fn open_store(
         "the sample store was opened"
     );
     Ok((Arc::new(store), report.newest))
-}
-
-/// The samples of a data folder that no server runs on.
-#[derive(Debug)]
-pub(crate) struct Offline {
-    pub(crate) store: Arc<Tsdb>,
-    samples: Samples,
-    _folder: DataFolder,
-}
-
-impl Offline {
-    /// Closes the database.
-    pub(crate) async fn close(self) {
-        self.samples.close().await;
-    }
-}
-
-/// Opens the samples of a folder without a server, to change them.
-///
-/// # Errors
-/// When a server runs on the folder, when the samples are in PostgreSQL, where no file says whether one
-/// runs, or when the database cannot be opened.
-pub(crate) async fn open_offline(config: &Config) -> anyhow::Result<Offline> {
-    let folder = DataFolder::claim(&config.server.data_dir)?;
-    folder.expect_whole()?;
-    if config.store.engine == store::Engine::Postgres {
-        bail!(
-            "the samples are in a PostgreSQL database, which other servers may use; send lines to one that \
-             runs: POST /api/v1/import"
-        );
-    }
-    let samples = Samples::open(&folder.path().join("samples.db")).await?;
-    let (store, _) = open_store(config, &samples, &Handle::current(), Arc::default()).await?;
-    Ok(Offline { store, samples, _folder: folder })
 }
 
 /// Who takes remote writes, within what the store takes.
