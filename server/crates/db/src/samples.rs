@@ -207,7 +207,7 @@ impl Samples {
     pub async fn delete_some_frames(&self, up_to: u64) -> Result<bool, DbError> {
         const ACTION: &str = "delete frames";
         let sizes = query(
-            "select seq, length(bytes)
+            "select seq, cast(length(bytes) as bigint)
                from frame
               where seq <= $1
               order by seq
