@@ -18,6 +18,7 @@ mod mappings;
 mod mariadb;
 mod monitors;
 mod own_metrics;
+mod postgres;
 mod prometheus;
 mod python_clients;
 mod remote_write;

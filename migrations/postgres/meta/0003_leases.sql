@@ -1,0 +1,8 @@
+-- What only one process may do at a time. `token` rises with each change of the holder, so that a holder
+-- that was too slow is told from the one after it.
+create table lease (
+    name       text   primary key,
+    holder     text   not null,
+    token      bigint not null,
+    expires_at bigint not null
+);
