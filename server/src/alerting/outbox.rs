@@ -13,7 +13,6 @@ use notify::{
 };
 use uuid::Uuid;
 
-
 /// The outbox in the database.
 #[derive(Debug, Clone)]
 pub(crate) struct SqlOutbox(pub(crate) Meta);

@@ -32,7 +32,7 @@ const MAX_DATAGRAM: usize = 65_536;
 /// The bounds of the rest after a batch that was not full. A wake-up costs as much as reading three
 /// datagrams of full size, so the longest one that is safe is the cheapest.
 const SHORTEST_REST: Duration = Duration::from_micros(100);
-const LONGEST_REST: Duration = Duration::from_millis(1);
+const LONGEST_REST: Duration = Duration::from_millis(2);
 /// What a flood from this machine fills of a socket buffer, the kernel's overhead included.
 const FLOOD_BYTES_PER_MILLISECOND: u64 = 700_000;
 /// How often a reader without traffic looks whether it should stop.

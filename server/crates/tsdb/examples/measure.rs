@@ -4,17 +4,18 @@
 //! `cargo run --release -p tsdb --example measure [series] [hours] [kind]`
 #![expect(clippy::print_stdout, reason = "its purpose is to print figures")]
 
+#[path = "bench_store/synthetic.rs"]
+mod synthetic;
+
 use std::{error::Error, sync::Arc};
 
 use model::{
-    Column, Labels, NativeHistogram, Storage, Value,
-    histogram::Span,
+    Column, Storage, Value,
     storage::{Select, Selection},
 };
 use tsdb::{Batch, Engine, Options, SeriesRef, Tsdb, engine::MemoryEngine};
 
-const STEP_MS: i64 = 10_000;
-const START: i64 = 1_700_000_000_000;
+use synthetic::{Kind, START, STEP_MS, Source, cpu_seconds, labels, resident_bytes};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
@@ -44,20 +45,6 @@ fn main() -> Result<(), Box<dyn Error>> {
         measure(kind, count, hours)?;
     }
     Ok(())
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Counter,
-    BusyCounter,
-    IntegerGauge,
-    DecimalGauge,
-    Bytes,
-    Constant,
-    Mantissa,
-    /// All of those above in turn.
-    Mix,
-    Histogram,
 }
 
 fn measure(kind: Kind, count: usize, hours: usize) -> Result<(), Box<dyn Error>> {
@@ -130,102 +117,4 @@ fn read_all(store: &Tsdb) -> Result<f64, Box<dyn Error>> {
         selection.read(index, &mut column)?;
     }
     Ok(cpu_seconds() - start)
-}
-
-fn labels(number: usize) -> Labels {
-    Labels::from_pairs([
-        ("__name__", format!("http_requests_{}_total", number % 50)),
-        ("host", format!("web-{:03}.example.com", number / 50 % 100)),
-        ("job", "frontend".to_owned()),
-        ("path", format!("/api/v1/{}", number / 5_000)),
-    ])
-}
-
-/// A series' values, one after the other.
-struct Source {
-    kind: Kind,
-    random: u64,
-    level: f64,
-    histogram: Vec<f64>,
-}
-
-impl Source {
-    fn new(kind: Kind, number: usize) -> Self {
-        let plain = [
-            Kind::Counter,
-            Kind::BusyCounter,
-            Kind::IntegerGauge,
-            Kind::DecimalGauge,
-            Kind::Bytes,
-            Kind::Constant,
-            Kind::Mantissa,
-        ];
-        let kind = if kind == Kind::Mix { plain[number % plain.len()] } else { kind };
-        let random = (number as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        let histogram = if kind == Kind::Histogram { vec![0.0; 60] } else { Vec::new() };
-        Self { kind, random, level: (number % 1_000) as f64, histogram }
-    }
-
-    fn below(&mut self, bound: u64) -> f64 {
-        self.random ^= self.random << 13;
-        self.random ^= self.random >> 7;
-        self.random ^= self.random << 17;
-        (self.random % bound) as f64
-    }
-
-    fn next(&mut self) -> Value {
-        let value = match self.kind {
-            Kind::Counter => {
-                self.level += if self.below(3) == 0.0 { self.below(3) } else { 0.0 };
-                self.level
-            }
-            Kind::BusyCounter => {
-                self.level += 500.0 + self.below(60);
-                self.level
-            }
-            Kind::IntegerGauge => {
-                self.level += self.below(5) - 2.0;
-                self.level
-            }
-            Kind::DecimalGauge => (5_000.0 + self.below(300)) / 100.0,
-            Kind::Bytes => {
-                self.level += self.below(64) - 32.0;
-                4_096.0 * (100_000.0 + self.level)
-            }
-            Kind::Constant => self.level,
-            Kind::Mantissa => self.below(1 << 40) / 3.0,
-            Kind::Mix | Kind::Histogram => return self.next_histogram(),
-        };
-        Value::Float(value)
-    }
-
-    /// A timer of 30 observations per flush around the middle buckets.
-    fn next_histogram(&mut self) -> Value {
-        for _ in 0..30 {
-            let bucket = (self.below(20) + self.below(20) + self.below(22)) as usize;
-            self.histogram[bucket.min(59)] += 1.0;
-            self.level += 10.0 + self.below(1_000) / 1_000.0;
-        }
-        Value::Histogram(Arc::new(NativeHistogram {
-            schema: 5,
-            count: self.histogram.iter().sum(),
-            sum: (self.level * 1e3).round() / 1e3,
-            positive_spans: vec![Span { offset: 100, length: 60 }],
-            positive: self.histogram.clone(),
-            ..NativeHistogram::default()
-        }))
-    }
-}
-
-/// The time this thread has spent on a processor.
-fn cpu_seconds() -> f64 {
-    let schedstat = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
-    let nanoseconds = schedstat.split(' ').next().and_then(|text| text.parse::<u64>().ok());
-    nanoseconds.unwrap_or_default() as f64 / 1e9
-}
-
-fn resident_bytes() -> u64 {
-    let statm = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
-    let pages = statm.split(' ').nth(1).and_then(|text| text.parse::<u64>().ok());
-    pages.unwrap_or_default() * 4_096
 }

@@ -2,7 +2,7 @@
 
 use std::{hash::BuildHasher, sync::Arc};
 
-use foldhash::fast::FixedState;
+use foldhash::fast::RandomState;
 use hashbrown::{HashTable, hash_table::Entry};
 use model::{Column, Labels, Sample, Timestamp, Value};
 
@@ -31,20 +31,40 @@ pub(crate) struct Head {
     slots: Vec<Slot>,
     /// Slots without a series.
     free: Vec<u32>,
-    by_labels: HashTable<u32>,
-    hasher: FixedState,
+    by_labels: HashTable<Tag>,
+    hasher: RandomState,
     index: HeadIndex,
     /// What every series without samples shares.
     empty: Arc<Samples>,
     /// How many times the head was cut.
     cuts: u32,
     late: Vec<(u32, Timestamp, Value)>,
+    /// The memory held by samples and labels of all series.
+    bytes: usize,
 }
 
 #[derive(Debug)]
 struct Slot {
     generation: u32,
     series: Option<Series>,
+}
+
+/// A number with enough of a hash that a growing table need not hash anything again.
+#[derive(Debug, Clone, Copy)]
+struct Tag {
+    hash: u32,
+    number: u32,
+}
+
+impl Tag {
+    fn new(hash: u64, number: u32) -> Self {
+        Self { hash: (hash >> 32) as u32, number }
+    }
+
+    /// The hash as a table wants it: different at both ends.
+    fn spread(self) -> u64 {
+        u64::from(self.hash) << 32 | u64::from(self.hash)
+    }
 }
 
 /// One series.
@@ -73,29 +93,30 @@ pub(crate) struct Late {
 impl Head {
     /// Finds a series without changing anything.
     pub(crate) fn find(&self, labels: &Labels) -> Option<SeriesRef> {
-        let hash = self.hasher.hash_one(labels.as_packed());
-        let &slot = self.by_labels.find(hash, |&slot| self.has_labels(slot, labels))?;
-        Some(self.reference(slot))
+        let tag = Tag::new(self.hasher.hash_one(labels.as_packed()), 0);
+        let is_same = |other: &Tag| {
+            other.hash == tag.hash && labels_at(&self.slots, other.number) == Some(labels)
+        };
+        let found = self.by_labels.find(tag.spread(), is_same)?;
+        Some(self.reference(found.number))
     }
 
     /// Finds or adds a series and marks it as used.
     pub(crate) fn resolve(&mut self, labels: &Labels) -> SeriesRef {
-        let hash = self.hasher.hash_one(labels.as_packed());
         let Self { slots, by_labels, hasher, .. } = self;
-        let entry = by_labels.entry(
-            hash,
-            |&slot| labels_at(slots, slot) == Some(labels),
-            |&slot| labels_at(slots, slot).map_or(0, |l| hasher.hash_one(l.as_packed())),
-        );
-        let slot = match entry {
-            Entry::Occupied(entry) => *entry.get(),
+        let next = self.free.last().copied().unwrap_or(slots.len() as u32);
+        let tag = Tag::new(hasher.hash_one(labels.as_packed()), next);
+        let is_same =
+            |other: &Tag| other.hash == tag.hash && labels_at(slots, other.number) == Some(labels);
+        let slot = match by_labels.entry(tag.spread(), is_same, |tag| tag.spread()) {
+            Entry::Occupied(entry) => entry.get().number,
             Entry::Vacant(entry) => {
+                entry.insert(tag);
                 let slot = self.free.pop().unwrap_or_else(|| {
                     slots.push(Slot { generation: 0, series: None });
                     // Four thousand million series do not fit any memory.
                     (slots.len() - 1) as u32
                 });
-                entry.insert(slot);
                 slots[slot as usize].series = Some(Series {
                     labels: labels.clone(),
                     last: None,
@@ -103,6 +124,7 @@ impl Head {
                     sealing: None,
                     used: self.cuts,
                 });
+                self.bytes += series_bytes(labels);
                 self.index.insert(slot, labels);
                 slot
             }
@@ -154,7 +176,8 @@ impl Head {
             }
             last => {
                 *last = Some(Sample { timestamp, value: value.clone() });
-                Arc::make_mut(&mut series.samples).append(timestamp, value);
+                let change = |samples: &mut Samples| samples.append(timestamp, value);
+                change_samples(&mut series.samples, &mut self.bytes, change);
             }
         }
     }
@@ -186,7 +209,8 @@ impl Head {
                     last.value = value.clone();
                 }
             }
-            match Arc::make_mut(&mut series.samples).insert(&column) {
+            let insert = |samples: &mut Samples| samples.insert(&column);
+            match change_samples(&mut series.samples, &mut self.bytes, insert) {
                 Ok(overlap) => {
                     outcome.samples += column.len() as u64 - overlap.same_time;
                     outcome.replaced += overlap.replaced;
@@ -215,16 +239,20 @@ impl Head {
         let mut removed = Vec::new();
         for (number, slot) in self.slots.iter_mut().enumerate() {
             let Some(series) = &mut slot.series else { continue };
-            series.sealing = None;
+            if let Some(sealed) = series.sealing.take() {
+                self.bytes -= samples_bytes(&sealed);
+            }
             if series.samples.is_empty() && self.cuts - series.used >= IDLE_SEALS {
                 removed.push((number as u32, series.labels.clone()));
             }
         }
         for (slot, labels) in &removed {
-            let hash = self.hasher.hash_one(labels.as_packed());
-            if let Ok(entry) = self.by_labels.find_entry(hash, |other| other == slot) {
+            let tag = Tag::new(self.hasher.hash_one(labels.as_packed()), *slot);
+            let is_same = |other: &Tag| other.number == tag.number;
+            if let Ok(entry) = self.by_labels.find_entry(tag.spread(), is_same) {
                 entry.remove();
             }
+            self.bytes -= series_bytes(labels);
             let entry = &mut self.slots[*slot as usize];
             entry.series = None;
             entry.generation = entry.generation.wrapping_add(1);
@@ -242,7 +270,8 @@ impl Head {
         for series in self.slots.iter_mut().filter_map(|slot| slot.series.as_mut()) {
             let overlaps = |(min, max): (Timestamp, Timestamp)| min <= end && max >= start;
             if series.samples.time_range().is_some_and(overlaps) {
-                removed += Arc::make_mut(&mut series.samples).remove(start, end)?;
+                let remove = |samples: &mut Samples| samples.remove(start, end);
+                removed += change_samples(&mut series.samples, &mut self.bytes, remove)?;
             }
         }
         Ok(removed)
@@ -250,30 +279,34 @@ impl Head {
 
     /// The memory held by samples and labels, in bytes, without the index.
     pub(crate) fn heap_bytes(&self) -> usize {
-        let slots = self.slots.capacity() * size_of::<Slot>();
-        let held: usize = self
-            .iter()
-            .map(|(_, series)| {
-                let sealing = series.sealing.as_ref();
-                series.labels.as_packed().len()
-                    + samples_bytes(&series.samples)
-                    + sealing.map_or(0, |samples| samples_bytes(samples))
-            })
-            .sum();
-        slots + held
+        self.slots.capacity() * size_of::<Slot>() + self.bytes
     }
 
     fn reference(&self, slot: u32) -> SeriesRef {
         SeriesRef { slot, generation: self.slots[slot as usize].generation }
     }
-
-    fn has_labels(&self, slot: u32, labels: &Labels) -> bool {
-        labels_at(&self.slots, slot) == Some(labels)
-    }
 }
 
 fn labels_at(slots: &[Slot], slot: u32) -> Option<&Labels> {
     Some(&slots.get(slot as usize)?.series.as_ref()?.labels)
+}
+
+/// Changes the samples of a series and counts the memory.
+#[inline]
+fn change_samples<T>(
+    samples: &mut Arc<Samples>,
+    bytes: &mut usize,
+    change: impl FnOnce(&mut Samples) -> T,
+) -> T {
+    *bytes -= samples_bytes(samples);
+    let result = change(Arc::make_mut(samples));
+    *bytes += samples_bytes(samples);
+    result
+}
+
+/// What a series takes without its samples.
+fn series_bytes(labels: &Labels) -> usize {
+    labels.as_packed().len()
 }
 
 fn samples_bytes(samples: &Samples) -> usize {
@@ -305,6 +338,40 @@ mod tests {
         assert_eq!(new.slot, old.slot, "the slot is used again");
         assert_eq!(head.slot(old), None);
         assert_eq!(head.len(), 2);
+    }
+
+    #[test]
+    fn the_memory_counted_is_what_a_walk_finds() {
+        let mut head = Head::default();
+        let walk = |head: &Head| -> usize {
+            let series = head.iter().map(|(_, series)| {
+                let sealing = series.sealing.as_deref().map_or(0, samples_bytes);
+                series_bytes(&series.labels) + samples_bytes(&series.samples) + sealing
+            });
+            series.sum::<usize>() + head.slots.capacity() * size_of::<Slot>()
+        };
+        for round in 0..6_i64 {
+            for (number, name) in ["a", "b", "c", "d"].iter().enumerate() {
+                let series = head.resolve(&labels(name));
+                for time in 0..200 {
+                    let time = if number == 0 { -time } else { round * 200 + time };
+                    head.append(series.slot, time, &Value::Float(time as f64 / 8.0));
+                }
+                head.finish().unwrap();
+                assert_eq!(head.heap_bytes(), walk(&head));
+            }
+            head.remove(round * 200 + 50, round * 200 + 100).unwrap();
+            assert_eq!(head.heap_bytes(), walk(&head));
+            if round > 2 {
+                for _ in 0..3 {
+                    head.cut();
+                    assert_eq!(head.heap_bytes(), walk(&head));
+                    head.finish_seal();
+                    assert_eq!(head.heap_bytes(), walk(&head));
+                }
+                assert_eq!(head.len(), 0);
+            }
+        }
     }
 
     #[test]

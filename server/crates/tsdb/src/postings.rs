@@ -4,9 +4,14 @@
 //! matcher that accepts the empty value also accepts series without the label, so it takes away those
 //! whose value it refuses; any other adds up the series of the values it accepts.
 
-use std::borrow::Cow;
+use std::{ops::Deref, sync::Arc};
 
 use model::{MatchOp, Matcher};
+
+mod condition;
+mod pattern;
+
+pub(crate) use condition::{Condition, Conditions, Matches};
 
 /// An index that can be matched against.
 pub(crate) trait Index {
@@ -14,118 +19,115 @@ pub(crate) trait Index {
     fn all(&self) -> Vec<u32>;
 
     /// The series with this label, ascending; empty when there is none.
-    fn postings(&self, name: &str, value: &str) -> Cow<'_, [u32]>;
+    fn postings(&self, name: &str, value: &str) -> List<'_>;
 
-    /// Visits the values of a label that start with `prefix`, ascending, and the series that have each.
-    /// The visitor says whether it wants the series of a value before they are handed over.
-    fn visit_values(
-        &self,
-        name: &str,
-        prefix: &str,
-        wants: &mut dyn FnMut(&str) -> bool,
-        visit: &mut dyn FnMut(&[u32]),
-    );
+    /// The series with a value of the condition's label for which [`Condition::is_match`] is as
+    /// `wanted`, ascending.
+    fn with_values(&self, condition: &Condition<'_>, wanted: bool) -> List<'_>;
 }
 
-/// The series that all matchers accept, ascending.
-pub(crate) fn select(index: &impl Index, matchers: &[Matcher]) -> Vec<u32> {
-    let (subtract, intersect): (Vec<&Matcher>, Vec<&Matcher>) =
-        matchers.iter().partition(|matcher| matcher.matches(""));
-    let mut selected: Option<Vec<u32>> = None;
-    for matcher in intersect {
-        let accepted = accepted(index, matcher);
+/// Series, ascending.
+#[derive(Debug)]
+pub(crate) enum List<'a> {
+    Borrowed(&'a [u32]),
+    Owned(Vec<u32>),
+    Shared(Arc<[u32]>),
+}
+
+impl Deref for List<'_> {
+    type Target = [u32];
+
+    fn deref(&self) -> &[u32] {
+        match self {
+            Self::Borrowed(list) => list,
+            Self::Owned(list) => list,
+            Self::Shared(list) => list,
+        }
+    }
+}
+
+impl List<'_> {
+    fn into_vec(self) -> Vec<u32> {
+        match self {
+            Self::Owned(list) => list,
+            other => other.to_vec(),
+        }
+    }
+}
+
+/// The series that all conditions accept, ascending.
+pub(crate) fn select(index: &impl Index, conditions: &[Condition<'_>]) -> Vec<u32> {
+    let (subtract, mut intersect): (Vec<&Condition<'_>>, Vec<&Condition<'_>>) =
+        conditions.iter().partition(|condition| condition.matcher.matches(""));
+    // What costs least and leaves least comes first: nothing may be left for the others.
+    intersect.sort_by_key(|condition| condition.matcher.op != MatchOp::Equal);
+    let mut selected: Option<List<'_>> = None;
+    for condition in intersect {
+        let accepted = accepted(index, condition);
         selected = Some(match selected {
-            None => accepted.into_owned(),
-            Some(selected) => intersection(&selected, &accepted),
+            None => accepted,
+            Some(selected) => List::Owned(intersection(&selected, &accepted)),
         });
-        if selected.as_ref().is_some_and(Vec::is_empty) {
+        if selected.as_ref().is_some_and(|selected| selected.is_empty()) {
             return Vec::new();
         }
     }
-    let mut selected = selected.unwrap_or_else(|| index.all());
-    for matcher in subtract {
-        selected = difference(&selected, &refused(index, matcher));
+    let mut selected = selected.map_or_else(|| index.all(), List::into_vec);
+    for condition in subtract {
+        if selected.is_empty() {
+            break;
+        }
+        selected = difference(&selected, &refused(index, condition));
     }
     selected
 }
 
 /// The series with a value that a matcher accepts, for one that does not accept the empty value.
-fn accepted<'a>(index: &'a impl Index, matcher: &Matcher) -> Cow<'a, [u32]> {
-    match matcher.op {
-        MatchOp::Equal => return index.postings(&matcher.name, &matcher.value),
-        MatchOp::Regex => {
-            if let Some(literals) = literals_of(&matcher.value) {
-                let lists: Vec<_> =
-                    literals.iter().map(|value| index.postings(&matcher.name, value)).collect();
-                return Cow::Owned(union(lists.iter().map(|list| &**list)));
-            }
-        }
-        MatchOp::NotEqual | MatchOp::NotRegex => {}
+fn accepted<'a>(index: &'a impl Index, condition: &Condition<'_>) -> List<'a> {
+    let Matcher { name, op, value, .. } = condition.matcher;
+    match op {
+        MatchOp::Equal => index.postings(name, value),
+        MatchOp::Regex => match condition.literals() {
+            Some(literals) => with_literals(index, name, literals),
+            None => index.with_values(condition, true),
+        },
+        MatchOp::NotRegex if value == ".*" => List::Borrowed(&[]),
+        MatchOp::NotEqual | MatchOp::NotRegex => index.with_values(condition, false),
     }
-    let prefix = if matcher.op == MatchOp::Regex { prefix_of(&matcher.value) } else { "" };
-    Cow::Owned(union_of_values(index, &matcher.name, prefix, &mut |value| matcher.matches(value)))
 }
 
 /// The series with a value that a matcher refuses, for one that accepts the empty value.
-fn refused(index: &impl Index, matcher: &Matcher) -> Vec<u32> {
-    match matcher.op {
-        MatchOp::NotEqual => return index.postings(&matcher.name, &matcher.value).into_owned(),
-        MatchOp::NotRegex => {
-            if let Some(literals) = literals_of(&matcher.value) {
-                let lists: Vec<_> =
-                    literals.iter().map(|value| index.postings(&matcher.name, value)).collect();
-                return union(lists.iter().map(|list| &**list));
-            }
-        }
-        MatchOp::Regex if matcher.value == ".*" => return Vec::new(),
-        MatchOp::Equal | MatchOp::Regex => {}
+fn refused<'a>(index: &'a impl Index, condition: &Condition<'_>) -> List<'a> {
+    let Matcher { name, op, value, .. } = condition.matcher;
+    match op {
+        MatchOp::NotEqual => index.postings(name, value),
+        MatchOp::NotRegex => match condition.literals() {
+            Some(literals) => with_literals(index, name, literals),
+            None => index.with_values(condition, true),
+        },
+        MatchOp::Regex if value == ".*" => List::Borrowed(&[]),
+        MatchOp::Equal | MatchOp::Regex => index.with_values(condition, false),
     }
-    let prefix = if matcher.op == MatchOp::NotRegex { prefix_of(&matcher.value) } else { "" };
-    union_of_values(index, &matcher.name, prefix, &mut |value| !matcher.matches(value))
 }
 
-fn union_of_values(
-    index: &impl Index,
-    name: &str,
-    prefix: &str,
-    wants: &mut dyn FnMut(&str) -> bool,
-) -> Vec<u32> {
-    let mut all = Vec::new();
-    index.visit_values(name, prefix, wants, &mut |postings| all.extend_from_slice(postings));
-    all.sort_unstable();
-    all
-}
-
-/// The alternatives of a pattern that consists of nothing else, such as `get|put|post`.
-fn literals_of(pattern: &str) -> Option<Vec<&str>> {
-    let is_plain = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | ':' | '/' | ' ' | '|');
-    let literals: Vec<&str> = pattern.split('|').collect();
-    // An empty alternative accepts series without the label, which have no postings to add up.
-    let is_literal = pattern.chars().all(is_plain) && literals.iter().all(|l| !l.is_empty());
-    is_literal.then_some(literals)
-}
-
-/// The text every match of a pattern starts with.
-fn prefix_of(pattern: &str) -> &str {
-    if pattern.contains('|') {
-        return "";
+/// The series with one of the values, which are different from each other.
+fn with_literals<'a>(index: &'a impl Index, name: &str, literals: &[Box<str>]) -> List<'a> {
+    if let [value] = literals {
+        return index.postings(name, value);
     }
-    let is_plain = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | ':' | '/' | ' ');
-    let length = pattern.find(|c| !is_plain(c)).unwrap_or(pattern.len());
-    let (prefix, rest) = pattern.split_at(length);
-    // `ab*`, `ab?` and `ab{0}` need not start with `ab`.
-    if rest.starts_with(['*', '?', '{']) {
-        let last = prefix.chars().next_back().map_or(0, char::len_utf8);
-        return &prefix[..length - last];
-    }
-    prefix
+    let lists: Vec<List<'_>> = literals.iter().map(|value| index.postings(name, value)).collect();
+    let length = lists.iter().map(|list| list.len()).sum();
+    List::Owned(merged(lists.iter().map(|list| &**list), length))
 }
 
-fn union<'a>(lists: impl Iterator<Item = &'a [u32]>) -> Vec<u32> {
-    let mut all: Vec<u32> = lists.flatten().copied().collect();
-    all.sort_unstable();
-    // `a|a` names the same value twice.
-    all.dedup();
+/// Lists without common entries as one, of `length` entries.
+pub(crate) fn merged<'a>(lists: impl Iterator<Item = &'a [u32]>, length: usize) -> Vec<u32> {
+    let mut all: Vec<u32> = Vec::with_capacity(length);
+    for list in lists {
+        all.extend_from_slice(list);
+    }
+    // Series with neighboring values often came one after the other: runs that need no sorting.
+    all.sort();
     all
 }
 
@@ -172,27 +174,6 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    #[test]
-    fn shortcuts_of_patterns_keep_to_what_is_certain() {
-        for (pattern, literals, prefix) in [
-            ("get|put", Some(vec!["get", "put"]), ""),
-            ("get", Some(vec!["get"]), "get"),
-            ("api-.*", None, "api-"),
-            ("ab*", None, "a"),
-            ("é?", None, ""),
-            ("ab{0}", None, "a"),
-            ("ab+", None, "ab"),
-            ("a|b.*", None, ""),
-            ("a|", None, ""),
-            ("(?i)a", None, ""),
-            ("5..", None, "5"),
-            ("", None, ""),
-        ] {
-            assert_eq!(literals_of(pattern), literals, "{pattern}");
-            assert_eq!(prefix_of(pattern), prefix, "{pattern}");
-        }
-    }
-
     proptest! {
         #[test]
         fn property_set_operations_agree_with_sets(
@@ -204,9 +185,10 @@ mod tests {
             let both: BTreeSet<u32> = intersection(&left, &right).into_iter().collect();
             prop_assert_eq!(both, &a & &b);
             let rest: BTreeSet<u32> = difference(&left, &right).into_iter().collect();
-            prop_assert_eq!(rest, &a - &b);
-            let all: BTreeSet<u32> = union([&*left, &*right].into_iter()).into_iter().collect();
-            prop_assert_eq!(all, &a | &b);
+            prop_assert_eq!(&rest, &(&a - &b));
+            let all = merged([&*left, &*rest.iter().copied().collect::<Vec<_>>()].into_iter(), 0);
+            prop_assert!(all.is_sorted());
+            prop_assert_eq!(all.len(), left.len() + rest.len());
         }
     }
 }

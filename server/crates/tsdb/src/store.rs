@@ -14,6 +14,7 @@ use crate::{
     frame::Flush,
     head::{Head, SeriesRef},
     options::{Options, milliseconds},
+    postings::Conditions,
     stats::{Counters, Health, Stats},
 };
 
@@ -48,6 +49,8 @@ pub struct Tsdb {
     waiting: Mutex<Waiting>,
     state: RwLock<State>,
     cache: Mutex<PageCache>,
+    /// What is known of matchers; locked for a moment only, with any other lock held.
+    conditions: Conditions,
 }
 
 /// What readers see. It changes only as a whole, so that no reader sees half of a flush or a seal.
@@ -150,7 +153,7 @@ impl Tsdb {
         self.cache().damaged()
     }
 
-    /// Counters and sizes. Looks at every series of the head: for telemetry, not for every request.
+    /// Counters and sizes. Costs little, whatever the head holds.
     pub fn stats(&self) -> Stats {
         let mut stats = self.counters.snapshot();
         {
@@ -255,4 +258,3 @@ impl Tsdb {
         self.cache.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
-

@@ -100,7 +100,8 @@ async fn exchange<S: AsyncRead + AsyncWrite + Unpin>(
 ) -> Result<Answer, String> {
     progress.stage = Stage::Request;
     let start = Instant::now();
-    let broken = |error: hyper::Error| format!("the connection broke: {}", model::text::causes(&error));
+    let broken =
+        |error: hyper::Error| format!("the connection broke: {}", model::text::causes(&error));
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(broken)?;
     let request = next.request()?;
     let answer = async {
@@ -152,7 +153,8 @@ async fn judge(target: &HttpTarget, response: Response<Incoming>) -> Result<(), 
     while text.len() < BODY_LIMIT
         && let Some(frame) = body.frame().await
     {
-        let frame = frame.map_err(|error| format!("the answer broke off: {}", model::text::causes(&error)))?;
+        let frame = frame
+            .map_err(|error| format!("the answer broke off: {}", model::text::causes(&error)))?;
         if let Some(data) = frame.data_ref() {
             text.extend_from_slice(&data[..data.len().min(BODY_LIMIT - text.len())]);
         }
@@ -227,4 +229,3 @@ impl RetainOnly for HeaderMap {
         *self = kept.into_iter().collect();
     }
 }
-

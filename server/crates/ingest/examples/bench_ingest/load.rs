@@ -168,7 +168,7 @@ impl Pool {
         let mut headers = MultiHeaders::preallocate(slices.len(), None);
         let file = socket.as_raw_fd();
         let taken = sendmmsg(file, &mut headers, &slices, addresses, [], MsgFlags::empty())
-            .context("sending to the server")?
+            .context("sending the load")?
             .count();
         batch[..taken].iter().for_each(|datagram| sent.add(&datagram.totals));
         self.next = (self.next + taken) % self.datagrams.len();

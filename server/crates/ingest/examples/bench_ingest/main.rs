@@ -6,18 +6,25 @@
 //! also checks the books: what was sent is what was read or counted as dropped by the kernel, every
 //! line is accepted or refused, and the stored counters and timers add up to what was sent.
 //!
+//! Other servers that are on this machine, `netdata` and npm's `statsd`, get the same load for the
+//! ratio, each after our own run of the same row.
+//!
 //! ```text
-//! bench_ingest           the rows that say most, about 90 s
-//! bench_ingest --long    all rows, each three times, and a soak of ten minutes
+//! bench_ingest           the rows that say most, about 90 s, and as long for each other server
+//! bench_ingest --long    all rows, each three times, and a soak of ten minutes with ours only
 //! bench_ingest TEXT      only the rows whose name contains the text, once
 //! --server=FILE          with any of these: measures this program instead of building the present one
+//! --alone                with any of these: no other servers
 //! ```
 //!
-//! It deliberately does not compare with other servers, and sends to no other machine.
+//! It deliberately sends to no other machine, and installs nothing.
 #![expect(clippy::print_stdout, reason = "a benchmark prints its figures")]
 #![expect(clippy::disallowed_methods, reason = "a benchmark measures real time")]
 
 mod load;
+mod peers;
+mod process;
+mod report;
 mod rows;
 mod server;
 
@@ -27,8 +34,8 @@ use std::{
 };
 
 use anyhow::{Context as _, ensure};
-use serde_json::json;
 
+use peers::Trial;
 use rows::{ROWS, Row, Run};
 
 fn main() -> ExitCode {
@@ -55,10 +62,22 @@ fn run(args: &[String]) -> anyhow::Result<()> {
     };
     let rows: Vec<&Row> = ROWS.iter().filter(is_chosen).collect();
     ensure!(!rows.is_empty(), "no row has such a name");
+    let is_alone = args.iter().any(|arg| arg == "--alone");
+    let peers = if is_alone { Vec::new() } else { peers::find() };
     for row in rows {
         let repeats = if is_long && !row.is_soak() { 3 } else { 1 };
-        let runs = (0..repeats).map(|_| row.run(&server)).collect::<anyhow::Result<Vec<Run>>>()?;
-        report(row, &runs);
+        let peers = if row.is_soak() { &[] } else { peers.as_slice() };
+        let mut trials: Vec<Trial<'_>> = peers.iter().map(|peer| Trial::new(peer, row)).collect();
+        let mut runs: Vec<Run> = Vec::new();
+        // In turns, so that what else the machine does meets all of them.
+        for _ in 0..repeats {
+            runs.push(row.run(&server)?);
+            trials.iter_mut().for_each(Trial::run);
+        }
+        report::ours(row, &runs);
+        for trial in &trials {
+            report::peer(row, &runs, trial);
+        }
     }
     Ok(())
 }
@@ -72,29 +91,4 @@ fn build_server() -> anyhow::Result<PathBuf> {
     let own = std::env::current_exe()?;
     let folder = own.parent().and_then(Path::parent).context("no folder above the examples")?;
     Ok(folder.join("bellwether"))
-}
-
-fn report(row: &Row, runs: &[Run]) {
-    for run in runs {
-        println!("{}: {run}", row.name);
-    }
-    let least = |value: fn(&Run) -> f64| runs.iter().map(value).fold(f64::INFINITY, f64::min);
-    let most = |value: fn(&Run) -> f64| runs.iter().map(value).fold(0.0, f64::max);
-    let figure = |what: &str, value: f64, unit: &str, target: Option<f64>, better: &str| {
-        let mut figure = json!({
-            "work": format!("{}{what}", row.name),
-            "value": value,
-            "unit": unit,
-            "better": better,
-        });
-        if let Some(target) = target {
-            figure["target"] = target.into();
-        }
-        println!("{figure}");
-    };
-    figure("", least(Run::cost), "CPU-s per M metrics", row.cost_target, "lower");
-    let rate = runs.iter().filter(|run| run.dropped == 0).map(|run| run.rate).fold(0.0, f64::max);
-    figure(", accepted without loss", rate / 1e6, "M/s", row.rate_target(), "higher");
-    figure(", longest flush", most(|run| run.flush_seconds), "s", Some(2.0), "lower");
-    figure(", resident", most(|run| run.resident_mb), "MB", row.memory_target, "lower");
 }

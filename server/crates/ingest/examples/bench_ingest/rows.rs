@@ -1,31 +1,38 @@
 //! The workloads, how each is run, and the check of its books.
 
-use std::{fmt, path::Path, thread::sleep, time::Duration};
+use std::{
+    fmt,
+    path::Path,
+    thread::sleep,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
 use anyhow::ensure;
 
 use crate::{
     load::{self, Pace, Pool, Shape, Totals},
-    server::{Server, Used},
+    process::Used,
+    server::Server,
 };
 
 /// An address of this machine that only the load comes from.
-const OWN_ADDRESS: &str = "127.0.0.2";
+pub(crate) const OWN_ADDRESS: &str = "127.0.0.2";
 const FLUSH: Duration = Duration::from_secs(10);
 /// The pause after a flush before load starts and the pause between its end and the next flush.
-const MARGIN: Duration = Duration::from_millis(700);
+pub(crate) const MARGIN: Duration = Duration::from_millis(700);
 
 /// A workload and what is expected of it.
 #[derive(Debug)]
 pub(crate) struct Row {
     pub(crate) name: &'static str,
     pub(crate) is_short: bool,
-    shape: Shape,
+    pub(crate) shape: Shape,
     /// Lines per second; `None` as fast as the sender can.
-    rate: Option<u64>,
-    interval: Duration,
+    pub(crate) rate: Option<u64>,
+    /// The time between two flushes.
+    pub(crate) interval: Duration,
     /// How many flushes the load goes on for.
-    flushes: u32,
+    pub(crate) flushes: u32,
     /// Processor seconds per million metrics.
     pub(crate) cost_target: Option<f64>,
     /// Resident megabytes of the whole process.
@@ -165,15 +172,20 @@ impl Row {
         self.rate.map(|rate| rate as f64 * 0.98 / 1e6)
     }
 
+    /// What is sent while it is measured.
+    pub(crate) fn pool(&self) -> Pool {
+        Pool::shuffled(self.shape, if self.shape.names > 10_000 { 20 } else { 200 })
+    }
+
     pub(crate) fn run(&self, program: &Path) -> anyhow::Result<Run> {
         let server = Server::start(program, self.interval)?;
         let socket = load::connect(server.statsd, OWN_ADDRESS)?;
         let mut sent = Pool::every_name(self.shape).send_once(&socket)?;
-        let mut pool = Pool::shuffled(self.shape, if self.shape.names > 10_000 { 20 } else { 200 });
+        let mut pool = self.pool();
         // The flush that meets every series for the first time is the longest.
         let mut flush_seconds = server.wait_for_flush()?;
         flush_seconds = flush_seconds.max(server.wait_for_flush()?);
-        let before = server.used()?;
+        let before = server.process.used()?;
         let mut measured = Totals::default();
         let mut load_seconds = 0.0;
         let mut early_mb = 0.0;
@@ -186,12 +198,12 @@ impl Row {
             load_seconds += duration.as_secs_f64();
             flush_seconds = flush_seconds.max(server.wait_for_flush()?);
             if flush == self.flushes / 10 {
-                early_mb = server.resident_mb()?.0;
+                early_mb = server.process.resident_mb()?.0;
             }
         }
-        let after = server.used()?;
+        let after = server.process.used()?;
         sent.add(&measured);
-        let (late_mb, resident_mb) = server.resident_mb()?;
+        let (late_mb, resident_mb) = server.process.resident_mb()?;
         let dropped = check_books(&server, &sent, self.shape)?;
         let read_share = 1.0 - dropped as f64 / sent.datagrams as f64;
         Ok(Run {
@@ -207,13 +219,11 @@ impl Row {
     }
 }
 
-impl Used {
-    fn since(&self, before: &Self) -> Self {
-        let spent = |(name, seconds): (&String, &f64)| {
-            (name.clone(), seconds - before.threads.get(name).unwrap_or(&0.0))
-        };
-        Self { total: self.total - before.total, threads: self.threads.iter().map(spent).collect() }
-    }
+/// The time until the wall clock shows the next multiple of an interval.
+pub(crate) fn until_multiple(interval: Duration) -> Duration {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let interval = interval.as_millis().max(1);
+    Duration::from_millis((interval - now.as_millis() % interval) as u64)
 }
 
 /// Compares what was sent with what the server says; returns the datagrams dropped by the kernel.

@@ -1,42 +1,29 @@
 //! The server as a child process, asked over HTTP and through `/proc`.
 
 use std::{
-    collections::BTreeMap,
-    fs::{self, File},
+    fs,
     io::{Read as _, Write as _},
     net::{SocketAddr, TcpStream},
-    path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    path::Path,
+    process::Command,
     thread::sleep,
-    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant},
 };
 
 use anyhow::{Context as _, anyhow, bail};
 use serde_json::Value;
-use tempfile::TempDir;
 
-const START_BOUND: Duration = Duration::from_secs(20);
+use crate::{process::Process, rows::until_multiple};
+
 const ANSWER_BOUND: Duration = Duration::from_secs(30);
-/// Clock ticks per second of `/proc/PID/stat`, the same on every Linux.
-const TICKS_PER_SECOND: f64 = 100.0;
 
 /// A server with a data folder of its own; both are gone when it is dropped.
 #[derive(Debug)]
 pub(crate) struct Server {
-    child: Child,
+    pub(crate) process: Process,
     pub(crate) statsd: SocketAddr,
     http: SocketAddr,
     interval: Duration,
-    folder: TempDir,
-}
-
-/// The processor time a process has used.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Used {
-    /// Of all threads, those that ended included, in seconds.
-    pub(crate) total: f64,
-    /// By name of the threads that live, in seconds.
-    pub(crate) threads: BTreeMap<String, f64>,
 }
 
 /// What the server says of a sender.
@@ -55,35 +42,12 @@ impl Server {
         let folder = tempfile::tempdir().context("making a data folder")?;
         let config = folder.path().join("bellwether.toml");
         fs::write(&config, configuration(folder.path(), interval))?;
-        let log = folder.path().join("log");
-        let child = Command::new(program)
-            .args(["serve", "--config"])
-            .arg(&config)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(File::create(&log)?)
-            .spawn()
-            .context("starting the server")?;
-        let unknown = SocketAddr::from(([127, 0, 0, 1], 0));
-        let mut server = Self { child, statsd: unknown, http: unknown, interval, folder };
-        (server.http, server.statsd) = server.wait_until_ready()?;
-        Ok(server)
-    }
-
-    fn log(&self) -> String {
-        fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
-    }
-
-    fn wait_until_ready(&mut self) -> anyhow::Result<(SocketAddr, SocketAddr)> {
-        let deadline = Instant::now() + START_BOUND;
-        while Instant::now() < deadline && self.child.try_wait()?.is_none() {
-            let log = self.log();
-            if let Some(addresses) = log.lines().find_map(addresses_in) {
-                return Ok(addresses);
-            }
-            sleep(Duration::from_millis(20));
-        }
-        bail!("the server did not start:\n{}", self.log())
+        let mut command = Command::new(program);
+        command.args(["serve", "--config"]).arg(&config);
+        let mut process = Process::start(&mut command, folder)?;
+        let (http, statsd) =
+            process.wait_until_ready(|process| process.log().lines().find_map(addresses_in))?;
+        Ok(Self { process, statsd, http, interval })
     }
 
     /// The body of an answer.
@@ -128,7 +92,7 @@ impl Server {
         let deadline = Instant::now() + self.interval * 3 + Duration::from_secs(30);
         while self.flushes()? <= before {
             if Instant::now() > deadline {
-                bail!("no flush comes to an end:\n{}", self.log());
+                bail!("no flush comes to an end:\n{}", self.process.log());
             }
             sleep(Duration::from_millis(100));
         }
@@ -137,9 +101,7 @@ impl Server {
 
     /// Flushes happen at the multiples of the interval.
     pub(crate) fn until_tick(&self) -> Duration {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let interval = self.interval.as_millis().max(1);
-        Duration::from_millis((interval - now.as_millis() % interval) as u64)
+        until_multiple(self.interval)
     }
 
     /// What the server knows of the sender with this address.
@@ -163,46 +125,6 @@ impl Server {
             refused: number(&source["bad_lines"]),
             kernel_drops,
         })
-    }
-
-    pub(crate) fn used(&self) -> anyhow::Result<Used> {
-        let folder = PathBuf::from(format!("/proc/{}", self.child.id()));
-        let stat = fs::read_to_string(folder.join("stat"))?;
-        // The name before the last parenthesis may hold anything.
-        let (_, fields) = stat.rsplit_once(')').context("an unknown form of /proc/PID/stat")?;
-        let ticks = |index| -> f64 {
-            fields.split_whitespace().nth(index).and_then(|f| f.parse().ok()).unwrap_or(0.0)
-        };
-        let mut used =
-            Used { total: (ticks(11) + ticks(12)) / TICKS_PER_SECOND, ..Used::default() };
-        for thread in fs::read_dir(folder.join("task"))? {
-            let thread = thread?.path();
-            // A thread may end while we look.
-            let read = |file| fs::read_to_string(thread.join(file)).unwrap_or_default();
-            let nanoseconds: f64 =
-                read("schedstat").split(' ').next().and_then(|ns| ns.parse().ok()).unwrap_or(0.0);
-            *used.threads.entry(read("comm").trim().to_owned()).or_default() += nanoseconds / 1e9;
-        }
-        Ok(used)
-    }
-
-    /// Resident memory now and at most, in megabytes.
-    pub(crate) fn resident_mb(&self) -> anyhow::Result<(f64, f64)> {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
-        let field = |name: &str| {
-            let line = status.lines().find_map(|line| line.strip_prefix(name))?;
-            line.split_whitespace().next()?.parse::<f64>().ok()
-        };
-        let now = field("VmRSS:").context("no VmRSS")?;
-        Ok((now * 1024.0 / 1e6, field("VmHWM:").unwrap_or(now) * 1024.0 / 1e6))
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        // It may have ended by itself.
-        drop(self.child.kill());
-        drop(self.child.wait());
     }
 }
 

@@ -3,15 +3,13 @@
 //! The index stays as its bytes. Opening it checks all of it once and remembers where things begin;
 //! what is asked for later is read from the bytes, so a block in memory is little larger than on disk.
 
-use std::borrow::Cow;
-
 use model::{Labels, Metadata, Timestamp};
 
 use super::{INDEX_MAGIC, INDEX_VERSION, summary::Summary};
 use crate::{
     bytes::{FormatError, Reader, open_envelope},
     engine::BlockRow,
-    postings::Index,
+    postings::{Condition, Index, List, merged},
 };
 
 /// A block that can be queried.
@@ -196,33 +194,31 @@ impl Index for Block {
         (0..self.len()).collect()
     }
 
-    fn postings(&self, name: &str, value: &str) -> Cow<'_, [u32]> {
+    fn postings(&self, name: &str, value: &str) -> List<'_> {
         let values = self.values_of(name);
         let postings = self.find_symbol(value).and_then(|value| {
             let at = values.binary_search_by_key(&value, |entry| entry.1).ok()?;
             Some(self.postings_at(values[at].2))
         });
-        Cow::Owned(postings.unwrap_or_default())
+        List::Owned(postings.unwrap_or_default())
     }
 
-    fn visit_values(
-        &self,
-        name: &str,
-        prefix: &str,
-        wants: &mut dyn FnMut(&str) -> bool,
-        visit: &mut dyn FnMut(&[u32]),
-    ) {
-        let values = self.values_of(name);
-        let from = values.partition_point(|entry| self.symbol(entry.1) < prefix);
-        for &(_, value, start) in &values[from..] {
-            let value = self.symbol(value);
-            if !value.starts_with(prefix) {
-                break;
-            }
-            if wants(value) {
-                visit(&self.postings_at(start));
-            }
+    fn with_values(&self, condition: &Condition<'_>, wanted: bool) -> List<'_> {
+        let mut values = self.values_of(&condition.matcher.name);
+        if wanted {
+            let prefix = condition.prefix();
+            let from = values.partition_point(|entry| self.symbol(entry.1) < prefix);
+            values = &values[from..];
+            let to = values.partition_point(|entry| self.symbol(entry.1).starts_with(prefix));
+            values = &values[..to];
         }
+        let lists: Vec<Vec<u32>> = values
+            .iter()
+            .filter(|entry| condition.is_match(self.symbol(entry.1)) == wanted)
+            .map(|entry| self.postings_at(entry.2))
+            .collect();
+        let length = lists.iter().map(Vec::len).sum();
+        List::Owned(merged(lists.iter().map(Vec::as_slice), length))
     }
 }
 

@@ -9,7 +9,7 @@ use super::*;
 use crate::{
     codec, columns,
     engine::{BlockRow, Engine, MemoryEngine},
-    postings::select,
+    postings::{Conditions, select},
     testing::any_value,
 };
 
@@ -118,7 +118,7 @@ proptest! {
         let expected: Vec<u32> = (0..series.len() as u32)
             .filter(|&number| matcher.matches_labels(&series[number as usize].0))
             .collect();
-        prop_assert_eq!(select(&block, &[matcher]), expected);
+        prop_assert_eq!(select(&block, &Conditions::default().of(&[matcher])), expected);
         let total: usize = series.iter().map(|(_, column)| column.len()).sum();
         prop_assert_eq!(block.row.samples, total as u64);
     }

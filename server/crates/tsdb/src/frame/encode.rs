@@ -21,6 +21,19 @@ pub(crate) struct FrameEncoder {
     /// How many series have a number.
     series: u32,
     last: LastValues,
+    /// By the series' number: where its sample of this flush is; memory that is used again.
+    places: Vec<u32>,
+}
+
+/// A place without a sample.
+const NOWHERE: u32 = u32::MAX;
+
+/// The order in which samples are written: the numbers, then the histograms, each by the number of
+/// the series.
+#[derive(Debug, Default)]
+struct Order {
+    floats: Vec<u32>,
+    histograms: Vec<u32>,
 }
 
 impl FrameEncoder {
@@ -37,8 +50,9 @@ impl FrameEncoder {
         self.epoch
     }
 
-    /// Writes a flush, after putting its samples into the order in which a decoder gives them back:
-    /// by the number of the series, numbers before histograms.
+    /// Writes a flush. A decoder gives its samples back by the number of the series, numbers before
+    /// histograms. Where that makes a difference, because a series has several samples, those of
+    /// `flush` are put into the same order first.
     pub(crate) fn encode<'a>(
         &mut self,
         flush: &mut Flush,
@@ -54,42 +68,40 @@ impl FrameEncoder {
         self.last.grow(self.series as usize);
         put_metadata(&flush.metadata, &mut out);
         self.sort(&mut flush.dated, true);
-        self.sort(&mut flush.ticks, false);
-        for (samples, is_dated) in [(&flush.dated, true), (&flush.ticks, false)] {
-            let split = samples.partition_point(|sample| is_float(&sample.2));
-            for samples in [&samples[..split], &samples[split..]] {
-                put_u64(&mut out, samples.len() as u64);
-                put_series(samples.iter().map(|sample| self.number(sample.0)), &mut out);
+        let dated = Order::of_sorted(&flush.dated);
+        let ticks = self.order_of_ticks(&mut flush.ticks);
+        for (samples, order, is_dated) in
+            [(&flush.dated, dated, true), (&flush.ticks, ticks, false)]
+        {
+            for part in [&order.floats, &order.histograms] {
+                put_u64(&mut out, part.len() as u64);
+                put_series(part.iter().map(|&at| self.number(samples[at as usize].0)), &mut out);
                 if is_dated {
-                    put_times(samples.iter().map(|sample| sample.1), flush.timestamp, &mut out);
+                    let times = part.iter().map(|&at| samples[at as usize].1);
+                    put_times(times, flush.timestamp, &mut out);
                 }
             }
-            self.put_values(&samples[..split], &samples[split..], &mut out);
+            self.put_values(samples, &order, &mut out);
         }
         self.position += 1;
         finish_envelope(&mut out);
         out
     }
 
-    fn put_values(
-        &mut self,
-        floats: &[FrameSample],
-        histograms: &[FrameSample],
-        out: &mut Vec<u8>,
-    ) {
+    fn put_values(&mut self, samples: &[FrameSample], order: &Order, out: &mut Vec<u8>) {
         let Self { last, numbers, .. } = self;
         let number = |slot: u32| numbers[slot as usize] - 1;
-        last.put_floats(
-            floats.iter().filter_map(|sample| Some((number(sample.0), as_float(&sample.2)?))),
-            out,
-        );
-        if !histograms.is_empty() {
-            last.put_histograms(
-                histograms
-                    .iter()
-                    .filter_map(|sample| Some((number(sample.0), as_histogram(&sample.2)?))),
-                out,
-            );
+        let floats = order.floats.iter().filter_map(|&at| {
+            let sample = &samples[at as usize];
+            Some((number(sample.0), as_float(&sample.2)?))
+        });
+        last.put_floats(floats, out);
+        if !order.histograms.is_empty() {
+            let histograms = order.histograms.iter().filter_map(|&at| {
+                let sample = &samples[at as usize];
+                Some((number(sample.0), as_histogram(&sample.2)?))
+            });
+            last.put_histograms(histograms, out);
         }
     }
 
@@ -136,8 +148,58 @@ impl FrameEncoder {
             (!is_float(&sample.2), self.number(sample.0), time)
         };
         if !samples.is_sorted_by_key(key) {
-            samples.sort_by_key(key);
+            samples.sort_by_cached_key(key);
         }
+    }
+
+    /// The order of samples of one time. Where there is one per series they are not moved.
+    fn order_of_ticks(&mut self, samples: &mut [FrameSample]) -> Order {
+        // Many samples are dropped into their places; of few it is cheaper to compare the numbers.
+        let is_many = samples.len() >= self.series as usize / 8;
+        let by_number = if is_many { self.placed(samples) } else { self.compared(samples) };
+        let Some(by_number) = by_number else {
+            self.sort(samples, false);
+            return Order::of_sorted(samples);
+        };
+        let is_float_at = |&at: &u32| is_float(&samples[at as usize].2);
+        if by_number.iter().all(is_float_at) {
+            return Order { floats: by_number, histograms: Vec::new() };
+        }
+        let (floats, histograms) = by_number.into_iter().partition(is_float_at);
+        Order { floats, histograms }
+    }
+
+    /// Where the samples are, by the number of the series; `None` when a series has several.
+    fn placed(&mut self, samples: &[FrameSample]) -> Option<Vec<u32>> {
+        let mut places = std::mem::take(&mut self.places);
+        places.clear();
+        places.resize(self.series as usize, NOWHERE);
+        let mut is_single = true;
+        for (at, sample) in samples.iter().enumerate() {
+            let place = &mut places[self.number(sample.0) as usize];
+            is_single &= *place == NOWHERE;
+            *place = at as u32;
+        }
+        let mut order = Vec::with_capacity(samples.len());
+        order.extend(places.iter().filter(|&&at| at != NOWHERE));
+        self.places = places;
+        is_single.then_some(order)
+    }
+
+    /// As [`Self::placed`], by sorting.
+    fn compared(&self, samples: &[FrameSample]) -> Option<Vec<u32>> {
+        let numbers = samples.iter().map(|sample| u64::from(self.number(sample.0)));
+        let mut keys: Vec<u64> = (0..).zip(numbers).map(|(at, n): (u64, _)| n << 32 | at).collect();
+        keys.sort_unstable();
+        let is_single = keys.windows(2).all(|pair| pair[0] >> 32 != pair[1] >> 32);
+        is_single.then(|| keys.into_iter().map(|key| key as u32).collect())
+    }
+}
+
+impl Order {
+    fn of_sorted(samples: &[FrameSample]) -> Self {
+        let split = samples.partition_point(|sample| is_float(&sample.2)) as u32;
+        Self { floats: (0..split).collect(), histograms: (split..samples.len() as u32).collect() }
     }
 }
 

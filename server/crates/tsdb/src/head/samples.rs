@@ -15,55 +15,59 @@ use crate::{
 };
 
 /// A full open chunk has this many samples,
-const OPEN_SAMPLES: u32 = 120;
+const OPEN_SAMPLES: u8 = 120;
 /// or this many bytes.
 const OPEN_BYTES: usize = 240;
+/// A token is a varint, or one byte and the raw bits.
+const MAX_TOKEN_BYTES: usize = 10;
+
+/// The memory for samples grows by this many bytes: a tenth of what an hour takes, not twice as much
+/// as is needed.
+const GROWTH_BYTES: usize = 32;
 
 /// Samples in order of time.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Samples {
-    /// Closed chunks, each with its length as a varint before it.
-    closed: Vec<u8>,
-    open: Open,
-    times: OpenTimes,
-    count: u32,
+    /// Closed chunks, each with its length as a varint before it; from `open_start` on the tokens of
+    /// an open chunk of numbers: varints, 0 and the raw bits, or 1 more than the zigzag distance from
+    /// the number before as a decimal.
+    bytes: Vec<u8>,
     min_time: Timestamp,
     max_time: Timestamp,
+    /// The first time of the open chunk and the usual distance, which takes no memory.
+    open_time: Timestamp,
+    step: i64,
+    /// The integer of the last decimal in the open chunk.
+    last: i64,
+    /// What few series need.
+    rare: Option<Box<Rare>>,
+    count: u32,
+    open_start: u32,
+    open_count: u8,
+    exponent: u8,
 }
 
 #[derive(Debug, Clone, Default)]
-enum Open {
-    #[default]
-    Empty,
-    Floats(OpenFloats),
-    Histograms(Box<OpenHistograms>),
+struct Rare {
+    /// Once a time was off the step: how far each sample but the first was, as signed varints.
+    irregular: Vec<u8>,
+    /// The open chunk, when it is one of histograms.
+    histograms: Option<OpenHistograms>,
 }
 
 impl Samples {
     /// Adds a sample that is newer than all others.
     pub(crate) fn append(&mut self, timestamp: Timestamp, value: &Value) {
         debug_assert!(self.count == 0 || timestamp > self.max_time);
-        let is_other_kind = matches!(
-            (&self.open, value),
-            (Open::Floats(_), Value::Histogram(_)) | (Open::Histograms(_), Value::Float(_))
-        );
-        let is_full = self.times.count >= OPEN_SAMPLES || self.open.len_bytes() >= OPEN_BYTES;
-        if is_other_kind || is_full {
+        if self.open_count > 0 && (self.is_open_full() || self.is_other_kind(value)) {
             self.close();
         }
-        self.times.push(self.max_time, timestamp);
-        match (&mut self.open, value) {
-            (Open::Floats(open), Value::Float(value)) => open.push(*value),
-            (Open::Histograms(open), Value::Histogram(value)) => open.push(value),
-            (open, Value::Float(value)) => {
-                let mut floats = OpenFloats::default();
-                floats.push(*value);
-                *open = Open::Floats(floats);
-            }
-            (open, Value::Histogram(value)) => {
-                let mut histograms = Box::<OpenHistograms>::default();
-                histograms.push(value);
-                *open = Open::Histograms(histograms);
+        self.push_time(timestamp);
+        match value {
+            Value::Float(value) => self.push_float(*value),
+            Value::Histogram(value) => {
+                let rare = self.rare.get_or_insert_default();
+                rare.histograms.get_or_insert_default().push(value);
             }
         }
         if self.count == 0 {
@@ -71,6 +75,7 @@ impl Samples {
         }
         self.max_time = timestamp;
         self.count += 1;
+        self.open_count += 1;
     }
 
     /// Adds samples of any time; at the same time the new one wins.
@@ -119,7 +124,7 @@ impl Samples {
     /// # Errors
     /// When the memory is damaged.
     pub(crate) fn read(&self, out: &mut Column) -> Result<(), FormatError> {
-        let mut reader = Reader::new(&self.closed);
+        let mut reader = Reader::new(&self.bytes[..self.open_start as usize]);
         while !reader.is_empty() {
             let length = reader.count()?;
             codec::decode(reader.take(length)?, out)?;
@@ -142,103 +147,53 @@ impl Samples {
     }
 
     /// The memory held, in bytes, without the value itself.
+    #[inline]
     pub(crate) fn heap_bytes(&self) -> usize {
-        let open = match &self.open {
-            Open::Empty => 0,
-            Open::Floats(open) => open.tokens.capacity(),
-            Open::Histograms(open) => size_of::<OpenHistograms>() + open.bits.capacity(),
+        self.bytes.capacity() + self.rare.as_ref().map_or(0, |rare| rare.heap_bytes())
+    }
+
+    fn open_histograms(&self) -> Option<&OpenHistograms> {
+        self.rare.as_ref()?.histograms.as_ref()
+    }
+
+    fn is_other_kind(&self, value: &Value) -> bool {
+        self.open_histograms().is_some() != matches!(value, Value::Histogram(_))
+    }
+
+    fn is_open_full(&self) -> bool {
+        // A histogram is large; a chunk of few of them repeats too much of the first one.
+        let bytes = match self.open_histograms() {
+            Some(open) => open.bits.len_bytes() / 8,
+            None => self.bytes.len() - self.open_start as usize,
         };
-        self.closed.capacity() + self.times.irregular.capacity() + open
+        self.open_count >= OPEN_SAMPLES || bytes >= OPEN_BYTES
     }
 
-    fn read_open(&self, out: &mut Column) -> Result<(), FormatError> {
-        match &self.open {
-            Open::Empty => Ok(()),
-            Open::Floats(open) => {
-                self.times.read(&mut out.float_times)?;
-                open.read(&mut out.floats)
-            }
-            Open::Histograms(open) => {
-                self.times.read(&mut out.histogram_times)?;
-                let mut bytes = Vec::with_capacity(open.bits.len_bytes());
-                open.bits.copy_to(&mut bytes);
-                histograms::decode_shared(&bytes, self.times.count as usize, &mut out.histograms)
-            }
-        }
-    }
-
-    /// Writes the open chunk as a closed one and keeps its memory for the next.
-    fn close(&mut self) {
-        let mut column = Column::default();
-        self.read_open(&mut column).expect("the open chunk was written by this very code");
-        let mut chunk = Vec::new();
-        if !column.floats.is_empty() {
-            codec::encode_floats(&column.float_times, &column.floats, &mut chunk);
-        } else if !column.histograms.is_empty() {
-            codec::encode_histograms(&column.histogram_times, &column.histograms, &mut chunk);
-        }
-        self.closed.reserve_exact(chunk.len() + 2);
-        put_u64(&mut self.closed, chunk.len() as u64);
-        self.closed.extend_from_slice(&chunk);
-        self.times.clear();
-        match &mut self.open {
-            Open::Floats(open) => open.clear(),
-            other => *other = Open::Empty,
-        }
-        if column.floats.is_empty() {
-            self.open = Open::Empty;
-        }
-    }
-}
-
-impl Open {
-    fn len_bytes(&self) -> usize {
-        match self {
-            Self::Empty => 0,
-            Self::Floats(open) => open.tokens.len(),
-            // A histogram is large; a chunk of few of them repeats too much of the first one.
-            Self::Histograms(open) => open.bits.len_bytes() / 8,
-        }
-    }
-}
-
-/// The times of an open chunk: a regular step takes no memory.
-#[derive(Debug, Clone, Default)]
-struct OpenTimes {
-    first: Timestamp,
-    step: i64,
-    count: u32,
-    /// Once a time was off the step: how far each sample but the first was, as signed varints.
-    irregular: Vec<u8>,
-}
-
-impl OpenTimes {
-    /// Adds a time; `last` is the one before, which counts from the second on.
-    fn push(&mut self, last: Timestamp, timestamp: Timestamp) {
-        match self.count {
-            0 => self.first = timestamp,
-            1 => self.step = timestamp.wrapping_sub(last),
+    /// Adds the time of a sample that follows.
+    fn push_time(&mut self, timestamp: Timestamp) {
+        match self.open_count {
+            0 => self.open_time = timestamp,
+            1 => self.step = timestamp.wrapping_sub(self.max_time),
             count => {
-                let off = timestamp.wrapping_sub(last).wrapping_sub(self.step);
-                if off != 0 && self.irregular.is_empty() {
-                    self.irregular.resize(count as usize - 1, 0);
+                let off = timestamp.wrapping_sub(self.max_time).wrapping_sub(self.step);
+                if off == 0 && self.rare.as_ref().is_none_or(|rare| rare.irregular.is_empty()) {
+                    return;
                 }
-                if !self.irregular.is_empty() {
-                    put_u64(&mut self.irregular, zigzag(off));
+                let irregular = &mut self.rare.get_or_insert_default().irregular;
+                if irregular.is_empty() {
+                    irregular.resize(usize::from(count) - 1, 0);
                 }
+                put_u64(irregular, zigzag(off));
             }
         }
-        self.count += 1;
     }
 
-    fn read(&self, out: &mut Vec<Timestamp>) -> Result<(), FormatError> {
-        if self.count == 0 {
-            return Ok(());
-        }
-        let mut time = self.first;
+    fn read_times(&self, out: &mut Vec<Timestamp>) -> Result<(), FormatError> {
+        let irregular = self.rare.as_ref().map_or(&[][..], |rare| &rare.irregular);
+        let mut irregular = Reader::new(irregular);
+        let mut time = self.open_time;
         out.push(time);
-        let mut irregular = Reader::new(&self.irregular);
-        for _ in 1..self.count {
+        for _ in 1..self.open_count {
             let off = if irregular.is_empty() { 0 } else { irregular.i64()? };
             time = time.wrapping_add(self.step).wrapping_add(off);
             out.push(time);
@@ -246,24 +201,11 @@ impl OpenTimes {
         Ok(())
     }
 
-    fn clear(&mut self) {
-        self.count = 0;
-        self.step = 0;
-        self.irregular.clear();
-    }
-}
-
-/// Numbers as varints: 0 and the raw bits, or 1 more than the zigzag distance from the number before
-/// as a decimal.
-#[derive(Debug, Clone, Default)]
-struct OpenFloats {
-    tokens: Vec<u8>,
-    last: i64,
-    exponent: u8,
-}
-
-impl OpenFloats {
-    fn push(&mut self, value: f64) {
+    #[inline]
+    fn push_float(&mut self, value: f64) {
+        if self.bytes.capacity() - self.bytes.len() < MAX_TOKEN_BYTES {
+            self.bytes.reserve_exact(GROWTH_BYTES);
+        }
         if !self.push_decimal(value) {
             match decimal::exponent_of(value, self.exponent) {
                 Some(exponent) => {
@@ -279,21 +221,22 @@ impl OpenFloats {
     #[inline]
     fn push_decimal(&mut self, value: f64) -> bool {
         let Some(integer) = decimal::to_integer(value, self.exponent) else { return false };
-        put_u64(&mut self.tokens, zigzag(integer - self.last) + 1);
+        put_u64(&mut self.bytes, zigzag(integer - self.last) + 1);
         self.last = integer;
         true
     }
 
     fn push_raw(&mut self, value: f64) {
-        self.tokens.push(0);
-        self.tokens.extend_from_slice(&value.to_bits().to_le_bytes());
+        self.bytes.push(0);
+        self.bytes.extend_from_slice(&value.to_bits().to_le_bytes());
     }
 
-    /// Writes everything again with more decimals.
+    /// Writes the open chunk again with more decimals.
     fn rescale(&mut self, exponent: u8) {
         let mut values = Vec::new();
-        self.read(&mut values).expect("the open chunk was written by this very code");
-        self.clear();
+        self.read_floats(&mut values).expect("the open chunk was written by this very code");
+        self.bytes.truncate(self.open_start as usize);
+        self.last = 0;
         self.exponent = exponent;
         for value in values {
             if !self.push_decimal(value) {
@@ -302,8 +245,8 @@ impl OpenFloats {
         }
     }
 
-    fn read(&self, out: &mut Vec<f64>) -> Result<(), FormatError> {
-        let mut reader = Reader::new(&self.tokens);
+    fn read_floats(&self, out: &mut Vec<f64>) -> Result<(), FormatError> {
+        let mut reader = Reader::new(&self.bytes[self.open_start as usize..]);
         let mut integer = 0_i64;
         while !reader.is_empty() {
             out.push(match reader.u64()? {
@@ -317,10 +260,48 @@ impl OpenFloats {
         Ok(())
     }
 
-    fn clear(&mut self) {
-        self.tokens.clear();
+    fn read_open(&self, out: &mut Column) -> Result<(), FormatError> {
+        if self.open_count == 0 {
+            return Ok(());
+        }
+        if let Some(open) = self.open_histograms() {
+            self.read_times(&mut out.histogram_times)?;
+            let mut bytes = Vec::with_capacity(open.bits.len_bytes());
+            open.bits.copy_to(&mut bytes);
+            let count = usize::from(self.open_count);
+            return histograms::decode_shared(&bytes, count, &mut out.histograms);
+        }
+        self.read_times(&mut out.float_times)?;
+        self.read_floats(&mut out.floats)
+    }
+
+    /// Writes the open chunk as a closed one.
+    fn close(&mut self) {
+        let mut column = Column::default();
+        self.read_open(&mut column).expect("the open chunk was written by this very code");
+        let mut chunk = Vec::new();
+        if !column.floats.is_empty() {
+            codec::encode_floats(&column.float_times, &column.floats, &mut chunk);
+        } else if !column.histograms.is_empty() {
+            codec::encode_histograms(&column.histogram_times, &column.histograms, &mut chunk);
+        }
+        self.bytes.truncate(self.open_start as usize);
+        self.bytes.reserve_exact(chunk.len() + 2);
+        put_u64(&mut self.bytes, chunk.len() as u64);
+        self.bytes.extend_from_slice(&chunk);
+        self.open_start = self.bytes.len() as u32;
+        self.open_count = 0;
+        self.step = 0;
         self.last = 0;
         self.exponent = 0;
+        self.rare = None;
+    }
+}
+
+impl Rare {
+    fn heap_bytes(&self) -> usize {
+        let histograms = self.histograms.as_ref().map_or(0, |open| open.bits.capacity());
+        size_of::<Self>() + self.irregular.capacity() + histograms
     }
 }
 

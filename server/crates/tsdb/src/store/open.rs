@@ -12,6 +12,7 @@ use crate::{
     engine::{BlockRow, Engine, EngineError, FrameRow},
     frame::FrameDecoder,
     options::Options,
+    postings::Conditions,
     stats::Counters,
 };
 
@@ -110,6 +111,7 @@ impl Tsdb {
             waiting: Mutex::default(),
             state: RwLock::new(state),
             cache: Mutex::new(PageCache::new(options.cache_bytes)),
+            conditions: Conditions::default(),
             engine,
             options,
             counters,

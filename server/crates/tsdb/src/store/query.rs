@@ -124,9 +124,10 @@ impl Tsdb {
             Ok(())
         };
         // Only this part needs the lock: what it finds is shared and does not change any more.
+        let conditions = self.conditions.of(request.matchers);
         let blocks = {
             let state = self.state();
-            for slot in postings::select(state.head.index(), request.matchers) {
+            for slot in postings::select(state.head.index(), &conditions) {
                 let Some(series) = state.head.series(slot) else { continue };
                 if let Some(part) = head_part(series, request) {
                     let mut part = Some(part);
@@ -136,7 +137,7 @@ impl Tsdb {
             overlapping(&state.blocks, request)
         };
         for (at, block) in blocks.iter().enumerate() {
-            for number in postings::select(&**block, request.matchers) {
+            for number in postings::select(&**block, &conditions) {
                 let labels = block.labels(number).map_err(damaged)?;
                 entry(labels, &mut |found| found.blocks.push((at as u32, number)))?;
             }
