@@ -1,8 +1,9 @@
--- What only one process may do at a time. `token` rises with each change of the holder, so that a holder
--- that was too slow is told from the one after it.
+-- What only one process may do at a time. `token` rises each time it is taken, so that a holder that was
+-- too slow is told from the one after it. Times are the database's own.
 create table lease (
     name       text    primary key,
     holder     text    not null,
     token      integer not null,
+    renewed_at integer not null,
     expires_at integer not null
 ) strict, without rowid;

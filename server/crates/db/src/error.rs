@@ -51,6 +51,17 @@ pub enum DbError {
         /// Its name.
         name: String,
     },
+    /// A database keeps the names of all nodes that ever wrote to it.
+    #[error("the database has known 65,535 nodes; give nodes names that stay, see store.node")]
+    TooManyNodes,
+    /// Another process has the lease that the write needs; nothing was written.
+    #[error("could not {action}: the lease `{lease}` was taken over")]
+    TakenOver {
+        /// What was attempted.
+        action: &'static str,
+        /// The lease.
+        lease: String,
+    },
     /// The database refused, is full or is gone.
     #[error("could not {action}")]
     Failed {

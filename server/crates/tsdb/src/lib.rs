@@ -18,8 +18,10 @@
 //! - A snapshot stays readable: the pages of a block that was replaced go only when no reader has it.
 //! - What is dropped, refused or damaged is counted in [`Stats`]; nothing disappears silently.
 //! - Decoders take any bytes without a panic. The formats are written down in `docs/formats`.
+//! - Where several nodes write to one database each changes only what is its own, and reads the rest.
 //!
-//! Entry points: [`Tsdb::open`], [`Tsdb::resolve`], [`Tsdb::commit`], [`Tsdb::maintain`];
+//! Entry points: [`Tsdb::open`], [`Tsdb::resolve`], [`Tsdb::commit`], [`Tsdb::maintain`],
+//! [`Tsdb::follow`];
 //! [`engine::Engine`] for adapters and [`engine::MemoryEngine`] for tests.
 
 mod block;
@@ -41,7 +43,7 @@ mod testing;
 pub use bytes::FormatError;
 pub use engine::Engine;
 pub use head::SeriesRef;
-pub use options::Options;
+pub use options::{Options, day_of_block, first_block_of_day};
 pub use stats::{Health, Stats};
 pub use store::{
     Batch, Committed, DamagedBlock, DamagedFrame, MaintainError, Maintenance, OpenError,

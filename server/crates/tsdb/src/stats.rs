@@ -19,6 +19,14 @@ pub struct Stats {
     pub page_bytes: u64,
     /// Samples in all blocks.
     pub block_samples: u64,
+    /// Other nodes on the same database of which there is something.
+    pub peers: u64,
+    /// Series of these that are not sealed; one that several nodes write counts for each.
+    pub peer_series: u64,
+    /// Blocks of these.
+    pub peer_blocks: u64,
+    /// Flushes of these taken over.
+    pub peer_frames: u64,
     /// Samples accepted.
     pub appended: u64,
     /// Of those, older than the newest of their series.
@@ -119,6 +127,7 @@ pub(crate) struct Counters {
     pub(crate) seals: Counter,
     pub(crate) merges: Counter,
     pub(crate) expired_blocks: Counter,
+    pub(crate) peer_frames: Counter,
 }
 
 impl Counters {
@@ -145,6 +154,7 @@ impl Counters {
             seals: self.seals.get(),
             merges: self.merges.get(),
             expired_blocks: self.expired_blocks.get(),
+            peer_frames: self.peer_frames.get(),
             ..Stats::default()
         }
     }

@@ -10,7 +10,7 @@ use model::{Labels, Metadata, Timestamp, Value};
 use crate::{
     block::Block,
     cache::PageCache,
-    engine::Engine,
+    engine::{Engine, PeersKnown},
     frame::Flush,
     head::{Head, SeriesRef},
     options::{Options, milliseconds},
@@ -21,6 +21,7 @@ use crate::{
 mod maintain;
 mod merge;
 mod open;
+mod peers;
 mod query;
 mod seal;
 #[cfg(test)]
@@ -31,6 +32,7 @@ pub use maintain::{MaintainError, Maintenance};
 pub use open::{DamagedBlock, DamagedFrame, OpenError, ReplayReport};
 
 use maintain::Maintainer;
+use peers::Peers;
 use writer::{Waiting, Writer};
 
 /// A store of time series over an [`Engine`].
@@ -42,8 +44,9 @@ pub struct Tsdb {
     engine: Arc<dyn Engine>,
     options: Options,
     counters: Counters,
-    // Locks are taken in this order: maintainer, writer, waiting, state, cache. The writer is locked
+    // Locks are taken in this order: following, maintainer, writer, waiting, state, cache. The writer is locked
     // while the engine works, so nobody who only wants to know may need it.
+    following: Mutex<PeersKnown>,
     maintainer: Mutex<Maintainer>,
     writer: Mutex<Writer>,
     waiting: Mutex<Waiting>,
@@ -59,6 +62,8 @@ struct State {
     head: Head,
     /// Ascending by order: what comes later counts more.
     blocks: Arc<Vec<Arc<Block>>>,
+    /// What the other nodes wrote.
+    peers: Peers,
     metadata: BTreeMap<String, Metadata>,
 }
 
@@ -164,6 +169,7 @@ impl Tsdb {
             let state = self.state();
             stats.head_series = state.head.len() as u64;
             stats.head_bytes = state.head.heap_bytes() as u64;
+            state.peers.count(&mut stats);
             stats.blocks = state.blocks.len() as u64;
             for block in state.blocks.iter() {
                 stats.block_index_bytes += block.heap_bytes() as u64;

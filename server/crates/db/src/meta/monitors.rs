@@ -1,7 +1,7 @@
 //! The uptime ledger: intervals and the state of each monitor.
 
 use crate::{
-    Meta,
+    Lease, Meta,
     error::{Attempt, DbError},
     sql::{Row, query},
 };
@@ -45,10 +45,10 @@ impl Meta {
     /// Commits changes of the ledger: all of them or none.
     ///
     /// # Errors
-    /// When the commit failed; then nothing changed.
-    pub async fn commit_ledger(&self, commit: &LedgerCommit) -> Result<(), DbError> {
+    /// When the lease was taken over or the commit failed; then nothing changed.
+    pub async fn commit_ledger(&self, lease: &Lease, commit: &LedgerCommit) -> Result<(), DbError> {
         const ACTION: &str = "commit the uptime ledger";
-        let mut tx = self.pools.write.begin().await.attempt(ACTION)?;
+        let mut tx = self.pools.write.begin_with(lease, ACTION).await?;
         for (monitor, start_at) in &commit.removed {
             query("delete from monitor_interval where monitor = $1 and start_at = $2")
                 .bind(monitor)

@@ -23,13 +23,13 @@ async fn a_retro_dated_change_is_one_commit(stores: Stores) {
         states: vec![MonitorStateRow { monitor: "web".into(), body: "1".into() }],
         ..LedgerCommit::default()
     };
-    stores.meta.commit_ledger(&first).await.unwrap();
+    stores.meta.commit_ledger(&stores.lease, &first).await.unwrap();
     let second = LedgerCommit {
         removed: vec![("web".into(), 100)],
         intervals: vec![interval(0, Some(90), "up"), interval(90, None, "down")],
         states: vec![MonitorStateRow { monitor: "web".into(), body: "2".into() }],
     };
-    stores.meta.commit_ledger(&second).await.unwrap();
+    stores.meta.commit_ledger(&stores.lease, &second).await.unwrap();
     let stores = stores.reopen().await;
     assert_eq!(stores.meta.intervals(0).await.unwrap(), second.intervals);
     assert_eq!(stores.meta.intervals(90).await.unwrap(), [interval(90, None, "down")]);
@@ -45,7 +45,7 @@ async fn old_intervals_are_forgotten_and_the_open_one_stays(stores: Stores) {
         ],
         ..LedgerCommit::default()
     };
-    stores.meta.commit_ledger(&commit).await.unwrap();
+    stores.meta.commit_ledger(&stores.lease, &commit).await.unwrap();
     assert_eq!(stores.meta.forget_intervals(50).await.unwrap(), 1);
     assert_eq!(stores.meta.intervals(0).await.unwrap(), commit.intervals[1..]);
 }

@@ -51,11 +51,12 @@ impl Tsdb {
         maintainer: &mut Maintainer,
     ) -> Result<Merged, MaintainError> {
         let Some(group) = self.next_group(maintainer) else { return Ok(Merged::Nothing) };
-        let id = maintainer.take_id();
+        let newest = group.iter().map(|block| block.row.max_time).max().unwrap_or_default();
+        let id = maintainer.take_id(self.options.least_block(newest));
         let row = match self.build_merged(&group, id) {
             Ok(row) => row,
             Err(error) => {
-                maintainer.strays.push(id);
+                maintainer.add_stray(id);
                 match error {
                     MergeError::Store(error) => return self.count_failure(Err(error)),
                     MergeError::Damaged(block) => maintainer.unmergeable.push(block),
@@ -67,7 +68,7 @@ impl Tsdb {
         let change = BlockChange { add: row.clone(), remove: ids.clone(), delete_frames_up_to: 0 };
         if let Err(error) = self.change_blocks(maintainer, &change) {
             // Whether the pages are needed shows when the blocks are next read.
-            maintainer.strays.push(id);
+            maintainer.add_stray(id);
             return Err(error.into());
         }
         let merged = row.map(Block::open).transpose().map_err(unreadable)?.map(Arc::new);
@@ -78,7 +79,9 @@ impl Tsdb {
         state.blocks = Arc::new(blocks);
         drop(state);
         let count = group.len() as u64;
-        maintainer.retired.extend(group);
+        for block in group {
+            maintainer.retire(block);
+        }
         self.counters.merges.add(1);
         Ok(Merged::Blocks(count))
     }

@@ -84,7 +84,7 @@ impl Tsdb {
         let rows = engine.blocks()?;
         let with_pages = engine.blocks_with_pages()?;
         let ids = rows.iter().map(|row| row.id);
-        let next_id = ids.chain(with_pages.iter().copied()).max().map_or(1, |id| id + 1);
+        let next_id = ids.chain(with_pages.iter().copied()).max().map_or(0, |id| id + 1);
         let strays: Vec<u64> = with_pages
             .into_iter()
             .filter(|id| rows.binary_search_by_key(id, |row| row.id).is_err())
@@ -102,10 +102,12 @@ impl Tsdb {
         }
         state.blocks = Arc::new(blocks);
 
-        let writer = replay(&*engine, &mut state, &counters, &mut report)?;
+        let deleted = engine.last_deleted_frame()?;
+        let writer = replay(&*engine, deleted, &mut state, &counters, &mut report)?;
         report.series = state.head.len() as u64;
         report.damaged_blocks.clone_from(&damaged);
         let store = Self {
+            following: Mutex::default(),
             maintainer: Mutex::new(Maintainer::new(next_id, next_order, strays, damaged)),
             writer: Mutex::new(writer),
             waiting: Mutex::default(),
@@ -138,12 +140,13 @@ pub(super) fn open_blocks(rows: Vec<BlockRow>) -> (Vec<Arc<Block>>, Vec<DamagedB
 /// Replays all frames into the head and returns the writer that goes on after them.
 fn replay(
     engine: &dyn Engine,
+    deleted: u64,
     state: &mut State,
     counters: &Counters,
     report: &mut ReplayReport,
 ) -> Result<Writer, EngineError> {
     let mut decoder = FrameDecoder::default();
-    let (mut seq, mut epoch, mut since) = (0, 0, None);
+    let (mut seq, mut epoch, mut since) = (deleted, 0, None);
     let mut is_broken = false;
     engine.frames(0, &mut |frame: FrameRow| {
         seq = seq.max(frame.seq);

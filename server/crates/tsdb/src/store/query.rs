@@ -8,7 +8,7 @@ use model::{
     storage::{Select, Selection},
 };
 
-use super::Tsdb;
+use super::{State, Tsdb};
 use crate::{
     block::{Block, ChunkRef},
     bytes::FormatError,
@@ -24,6 +24,8 @@ struct Found {
     /// Index into the selection's blocks and number within the block, ascending by order.
     blocks: Vec<(u32, u32)>,
     head: Option<HeadPart>,
+    /// From the heads of other nodes.
+    peers: Vec<HeadPart>,
 }
 
 #[derive(Debug)]
@@ -59,8 +61,9 @@ impl Storage for Tsdb {
         if request.matchers.is_empty() {
             let (head, blocks) = {
                 let state = self.state();
-                let head: Vec<String> = state.head.index().names().map(str::to_owned).collect();
-                (head, overlapping(&state.blocks, request))
+                let heads = state.heads().flat_map(|head| head.index().names());
+                let head: Vec<String> = heads.map(str::to_owned).collect();
+                (head, overlapping(&state, request))
             };
             names.extend(head);
             for block in &blocks {
@@ -83,9 +86,9 @@ impl Storage for Tsdb {
         if request.matchers.is_empty() {
             let (head, blocks) = {
                 let state = self.state();
-                let head: Vec<String> =
-                    state.head.index().values(name).map(str::to_owned).collect();
-                (head, overlapping(&state.blocks, request))
+                let heads = state.heads().flat_map(|head| head.index().values(name));
+                let head: Vec<String> = heads.map(str::to_owned).collect();
+                (head, overlapping(&state, request))
             };
             values.extend(head);
             for block in &blocks {
@@ -134,7 +137,15 @@ impl Tsdb {
                     entry(series.labels.clone(), &mut |found| found.head = part.take())?;
                 }
             }
-            overlapping(&state.blocks, request)
+            for peer in state.peers.heads() {
+                for series in peer.select(request.matchers) {
+                    if let Some(part) = head_part(series, request) {
+                        let mut part = Some(part);
+                        entry(series.labels.clone(), &mut |found| found.peers.extend(part.take()))?;
+                    }
+                }
+            }
+            overlapping(&state, request)
         };
         for (at, block) in blocks.iter().enumerate() {
             for number in postings::select(&**block, &conditions) {
@@ -178,7 +189,7 @@ impl Selection for TsdbSelection<'_> {
         for &(block, number) in &found.blocks {
             self.read_block(&self.blocks[block as usize], number, out)?;
         }
-        if let Some(head) = &found.head {
+        for head in found.peers.iter().chain(&found.head) {
             for samples in head.samples.iter().flatten() {
                 self.read_head(samples, out)?;
             }
@@ -204,7 +215,10 @@ impl Selection for TsdbSelection<'_> {
 impl TsdbSelection<'_> {
     /// The newest sample ever seen, when it is in the range and no block has a newer one.
     fn latest_of_head(&self, found: &Found) -> Option<Sample> {
-        let last = found.head.as_ref()?.last.as_ref()?;
+        let last = match &*found.peers {
+            [] => found.head.as_ref()?.last.as_ref()?,
+            _ => newest_of(found)?,
+        };
         let is_newest = found
             .blocks
             .iter()
@@ -215,7 +229,7 @@ impl TsdbSelection<'_> {
 
     /// The last value of the newest chunk, when the range ends after it and nothing else comes close.
     fn latest_of_summary(&self, found: &Found) -> Result<Option<Sample>, StorageError> {
-        if found.head.is_some() {
+        if found.head.is_some() || !found.peers.is_empty() {
             return Ok(None);
         }
         let mut newest: Option<ChunkRef> = None;
@@ -302,8 +316,19 @@ fn head_part(series: &Series, request: &Select<'_>) -> Option<HeadPart> {
     })
 }
 
-fn overlapping(blocks: &[Arc<Block>], request: &Select<'_>) -> Vec<Arc<Block>> {
-    blocks.iter().filter(|block| block.overlaps(request.start, request.end)).cloned().collect()
+/// The newest sample of several heads; `None` when two have one of that time.
+fn newest_of(found: &Found) -> Option<&Sample> {
+    let heads = found.peers.iter().chain(&found.head);
+    let lasts = || heads.clone().filter_map(|head| head.last.as_ref());
+    let newest = lasts().max_by_key(|last| last.timestamp)?;
+    let is_alone = lasts().filter(|last| last.timestamp == newest.timestamp).count() == 1;
+    is_alone.then_some(newest)
+}
+
+/// Those of other nodes come first: where two nodes wrote a series at the same time, what is ours counts.
+fn overlapping(state: &State, request: &Select<'_>) -> Vec<Arc<Block>> {
+    let blocks = state.peers.blocks().chain(state.blocks.iter());
+    blocks.filter(|block| block.overlaps(request.start, request.end)).cloned().collect()
 }
 
 fn damaged(error: FormatError) -> StorageError {

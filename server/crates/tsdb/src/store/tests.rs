@@ -12,6 +12,7 @@ use super::*;
 use crate::engine::{Fault, FaultMoment, MemoryEngine, Verb};
 
 mod faults;
+mod peers;
 mod properties;
 
 fn open(engine: &Arc<MemoryEngine>, options: &Options) -> (Tsdb, ReplayReport) {
