@@ -27,6 +27,7 @@ pub(crate) use start::{Running, start};
 use crate::{
     alerting::{Alerting, pictures::StorePictures},
     catalog::inventory::InventoryCache,
+    cluster::{Leases, NodeLabel, Role},
     config::{Config, store::Engine},
     events::{Events, Intake},
     http::prometheus::write::WriteGate,
@@ -49,6 +50,10 @@ pub(crate) struct App {
     pub(crate) external_url: String,
     pub(crate) samples: Samples,
     pub(crate) meta: Meta,
+    /// What this process does that only one does at a time.
+    pub(crate) leases: Arc<Leases>,
+    /// What this node puts on the series it makes.
+    pub(crate) node: NodeLabel,
     pub(crate) queries: Queries,
     pub(crate) alerting: Arc<Alerting>,
     pub(crate) receivers: RwLock<Arc<notify::Config>>,
@@ -125,6 +130,19 @@ impl App {
             problems.push(format!(
                 "Samples cannot be written ({error}): {waiting_frames} flushes wait in memory, \
                  {dropped_samples} samples were dropped. Check {below}."
+            ));
+        }
+        let lapsed: Vec<&str> = Role::ALL
+            .into_iter()
+            .filter(|role| self.leases.has_lapsed(*role))
+            .map(Role::as_str)
+            .collect();
+        if !lapsed.is_empty() {
+            problems.push(format!(
+                "This server no longer does what only one does at a time ({}), because it cannot renew \
+                 its lease ({}). Check {below}.",
+                lapsed.join(", "),
+                self.leases.error()
             ));
         }
         for endpoint in &self.outgoing.endpoints {

@@ -6,6 +6,7 @@ mod app;
 mod auth;
 mod catalog;
 mod cli;
+mod cluster;
 mod config;
 mod events;
 mod http;

@@ -21,7 +21,11 @@ use ingest::{FlushReport, Offender, ReasonCounts, Registry, SourceId};
 use model::{
     Clock, Column, Labels, Matcher, Sample, Storage, StorageError, Timestamp, storage::Select,
 };
-use tokio::{runtime::Handle, sync::broadcast, time::Instant};
+use tokio::{
+    runtime::Handle,
+    sync::{broadcast, watch},
+    time::Instant,
+};
 use tokio_util::sync::CancellationToken;
 use tsdb::{Health, Tsdb};
 
@@ -31,6 +35,7 @@ pub(crate) use tick::StoreSink;
 
 use crate::{
     alerting::Alerting,
+    cluster::{Leases, NodeLabel, Role},
     events::Events,
     listen::{Listener, Sources},
     monitors::Monitors,
@@ -121,6 +126,11 @@ pub(crate) struct Pipeline {
     pub(crate) store: Arc<Tsdb>,
     pub(crate) outgoing: Arc<Outgoing>,
     pub(crate) alerting: Arc<Alerting>,
+    pub(crate) leases: Arc<Leases>,
+    /// What this node puts on the series it makes.
+    pub(crate) node: NodeLabel,
+    /// Whether other nodes write to the same database.
+    pub(crate) has_peers: bool,
     pub(crate) live: broadcast::Sender<LiveEvent>,
     pub(crate) stats: Arc<PipelineStats>,
 }
@@ -129,10 +139,11 @@ impl Pipeline {
     /// Flushes at each multiple of the interval until `stop`, then once more.
     pub(crate) fn run(mut self, runtime: &Handle, stop: &CancellationToken) {
         let mut last = self.clock.now();
+        let mut leases = self.leases.changes();
         loop {
             let due = next_tick(last, self.interval_ms);
             let dispatch_at = self.alerting.next_due().unwrap_or(Timestamp::MAX);
-            self.sleep_until(due.min(dispatch_at), runtime, stop);
+            self.sleep_until(due.min(dispatch_at), runtime, &mut leases, stop);
             if stop.is_cancelled() {
                 break;
             }
@@ -146,6 +157,11 @@ impl Pipeline {
                 self.stats.missed.fetch_add(missed.max(0) as u64, Ordering::Relaxed);
                 self.flush(tick, runtime);
                 last = tick;
+            } else if self.alerting.is_taking_over() && last_stored(&self.stats) > 0 {
+                // At once, not at the next flush: somebody waits for what the other process did not do.
+                self.monitors.tick(now, runtime);
+                self.follow();
+                self.evaluate(last_stored(&self.stats));
             } else if now >= dispatch_at {
                 self.alerting.dispatch(now);
             }
@@ -155,28 +171,53 @@ impl Pipeline {
         self.flush(now, runtime);
     }
 
-    fn sleep_until(&self, due: Timestamp, runtime: &Handle, stop: &CancellationToken) {
+    /// Sleeps until the time has come, or this process takes over or loses something.
+    fn sleep_until(
+        &self,
+        due: Timestamp,
+        runtime: &Handle,
+        leases: &mut watch::Receiver<u64>,
+        stop: &CancellationToken,
+    ) {
         loop {
             let wait_ms = due - self.clock.now();
-            if wait_ms <= 0 || stop.is_cancelled() {
+            let is_changed = leases.has_changed().unwrap_or(false);
+            if wait_ms <= 0 || stop.is_cancelled() || is_changed {
+                leases.mark_unchanged();
                 return;
             }
             let wait = Duration::from_millis(wait_ms.unsigned_abs()).min(MAX_SLEEP);
             runtime.block_on(async {
                 tokio::select! {
                     () = tokio::time::sleep(wait) => {}
+                    // The sender is held by the same process and outlives this.
+                    _ = leases.changed() => leases.mark_changed(),
                     () = stop.cancelled() => {}
                 }
             });
         }
     }
 
+    /// What other nodes committed just now is to be seen by the rules.
+    fn follow(&self) {
+        if self.has_peers
+            && let Err(error) = self.store.follow()
+        {
+            tracing::debug!(error = %model::text::causes(&error), "the rules see other nodes as they were");
+        }
+    }
+
+    fn evaluate(&self, at: Timestamp) {
+        self.alerting.evaluate(at, &StoreSink { store: &self.store, outgoing: &self.outgoing });
+    }
+
     fn flush(&mut self, at: Timestamp, runtime: &Handle) {
         let started = Instant::now();
         self.monitors.tick(at, runtime);
-        self.events.tick(at);
+        self.events.tick(at, self.leases.held(Role::Rules).is_some(), runtime);
         let samples = self.store_windows(at);
-        self.alerting.evaluate(at, &StoreSink { store: &self.store, outgoing: &self.outgoing });
+        self.follow();
+        self.evaluate(at);
         self.stats.flushes.fetch_add(1, Ordering::Relaxed);
         self.stats.last_us.store(started.elapsed().as_micros() as u64, Ordering::Relaxed);
         self.stats.last_at.store(at, Ordering::Relaxed);
@@ -191,6 +232,11 @@ impl Pipeline {
             firing: u32::try_from(firing).unwrap_or(u32::MAX),
         }));
     }
+}
+
+/// The time of the newest flush; 0 before the first.
+fn last_stored(stats: &PipelineStats) -> Timestamp {
+    stats.last_at.load(Ordering::Relaxed)
 }
 
 /// The first multiple of the interval after `last`.

@@ -7,3 +7,12 @@ create table lease (
     renewed_at bigint           not null,
     expires_at bigint           not null
 );
+
+-- Heartbeats that came to a process other than the one that keeps the uptime ledger.
+create table heartbeat (
+    id      bigint generated always as identity primary key,
+    at      bigint  not null,
+    token   text    not null,
+    is_up   boolean not null,
+    message text    not null
+);

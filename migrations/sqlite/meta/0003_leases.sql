@@ -7,3 +7,12 @@ create table lease (
     renewed_at integer not null,
     expires_at integer not null
 ) strict, without rowid;
+
+-- Heartbeats that came to a process other than the one that keeps the uptime ledger.
+create table heartbeat (
+    id      integer primary key,
+    at      integer not null,
+    token   text    not null,
+    is_up   integer not null check (is_up in (0, 1)),
+    message text    not null
+) strict;

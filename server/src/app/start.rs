@@ -29,6 +29,7 @@ use crate::{
     alerting::{self, Alerting, convert::AlertContext, outbox::SqlOutbox, pictures::StorePictures},
     auth,
     catalog::inventory::InventoryCache,
+    cluster::{self, Care, Joined, Keep, Role},
     config::{Config, auth::AuthMode},
     events::{self, BoardOptions, Events, Incoming, Intake},
     http::{self, Gate, prometheus::write::WriteGate},
@@ -59,6 +60,10 @@ const MEASURE_INTERVAL: Duration = Duration::from_secs(5);
 /// How long resolved alerts and sent notifications are kept as history.
 const HISTORY_MS: i64 = 90 * 86_400_000;
 const FORGET_INTERVAL: Duration = Duration::from_hours(1);
+/// How long the pages of a block stay for queries on other nodes, beside the time that queries may take.
+const PAGE_GRACE: Duration = Duration::from_mins(1);
+/// How often the data of nodes that are gone is looked for, and days of pages are made and dropped.
+const CARE_INTERVAL_MS: i64 = 600_000;
 
 /// The process while it runs.
 #[derive(Debug)]
@@ -88,7 +93,11 @@ pub(crate) async fn start(config: Config) -> anyhow::Result<Running> {
     let for_http = gate.clone();
     tasks.spawn("http", |stop| http::serve(http_listener, for_http, stop));
     let (samples, meta) = databases::open(&config).await?;
-    let (store, last_flush) = open_store(&config, &samples, &runtime).await?;
+    let joined = cluster::join(&config, samples, &meta).await?;
+    let Joined { samples, leases, .. } = &joined;
+    let has_peers = joined.number.is_some();
+    keep_leases(&config, &joined, &meta, &tasks);
+    let (store, last_flush) = open_store(&config, samples, joined.number, &runtime).await?;
     let queries = Queries::new(
         Arc::clone(&store),
         Engine::new(promql::Options {
@@ -108,13 +117,8 @@ pub(crate) async fn start(config: Config) -> anyhow::Result<Running> {
     let pictures = Arc::new(StorePictures { queries: queries.clone(), meta: meta.clone() });
     let registry =
         Registry::try_new(&files.receivers, &(Arc::clone(&pictures) as Arc<dyn Pictures>))?;
-    // What was being sent when the last process died is sent again, under the same id.
-    let released = meta.release_leases().await?;
-    if released > 0 {
-        tracing::info!(notifications = released, "notifications of the last process go on");
-    }
     let worker = Worker::new(
-        Arc::new(SqlOutbox(meta.clone())),
+        Arc::new(SqlOutbox::new(meta.clone(), Arc::clone(leases))),
         registry,
         Arc::clone(&clock),
         WorkerOptions::default(),
@@ -125,6 +129,7 @@ pub(crate) async fn start(config: Config) -> anyhow::Result<Running> {
             receivers: Arc::clone(&files.receivers),
             queries: queries.clone(),
             meta: meta.clone(),
+            leases: Arc::clone(leases),
             runtime: runtime.clone(),
             live: live.clone(),
             expander: rules::Expander {
@@ -143,10 +148,16 @@ pub(crate) async fn start(config: Config) -> anyhow::Result<Running> {
     )
     .await
     .context("cannot restore the alerts")?;
-    let monitors =
-        Monitors::restore(files.monitors, meta.clone(), live.clone(), Arc::clone(&outside), now)
-            .await
-            .context("cannot restore the uptime ledger")?;
+    let monitors = Monitors::restore(
+        files.monitors,
+        meta.clone(),
+        Arc::clone(leases),
+        live.clone(),
+        Arc::clone(&outside),
+        now,
+    )
+    .await
+    .context("cannot restore the uptime ledger")?;
     let sources = Arc::new(Sources::new());
     let books = Arc::default();
     let (intake, queue) =
@@ -162,6 +173,7 @@ pub(crate) async fn start(config: Config) -> anyhow::Result<Running> {
             ttl_ms: config.events.check_ttl.as_ms(),
             max_checks: config.events.max_checks,
         },
+        has_peers,
     })
     .await
     .context("cannot restore the service checks")?;
@@ -187,8 +199,10 @@ pub(crate) async fn start(config: Config) -> anyhow::Result<Running> {
         clock,
         started_at: now,
         external_url,
-        samples,
+        samples: joined.samples,
         meta,
+        leases: joined.leases,
+        node: joined.label,
         queries,
         alerting: Arc::new(alerting),
         receivers: RwLock::new(files.receivers),
@@ -240,6 +254,7 @@ fn start_tasks(
     let for_forget = Arc::clone(app);
     tasks.spawn("forget", |stop| forget(for_forget, stop));
     start_maintenance(app, tasks, runtime)?;
+    start_following(app, tasks, runtime)?;
     let events = Arc::clone(&app.events);
     tasks.spawn("events", |stop| async move { events.run(queue, stop).await });
 
@@ -279,24 +294,52 @@ fn pipeline(app: &App) -> Pipeline {
         listeners: app.listeners.clone(),
         sources: Arc::clone(&app.sources),
         registry,
-        series: SeriesTable::default(),
+        series: SeriesTable::new(app.node.clone()),
         outside: Arc::clone(&app.outside),
         monitors: Arc::clone(&app.monitors),
         events: Arc::clone(&app.events),
         store: Arc::clone(app.queries.store()),
         outgoing: Arc::clone(&app.outgoing),
         alerting: Arc::clone(&app.alerting),
+        leases: Arc::clone(&app.leases),
+        node: app.node.clone(),
+        has_peers: app.samples.is_shared(),
         live: app.live.clone(),
         stats: Arc::clone(&app.pipeline),
     }
+}
+
+/// Renews what this process holds, until everything that needs it has stopped.
+fn keep_leases(config: &Config, joined: &Joined, meta: &Meta, tasks: &Tasks) {
+    let Some(node) = joined.node.clone() else { return };
+    let keep = Keep {
+        leases: Arc::clone(&joined.leases),
+        meta: meta.clone(),
+        holder: joined.holder.clone(),
+        node,
+        lasts: config.store.lease.0,
+    };
+    let for_failure = tasks.clone();
+    tasks.spawn("leases", |stop| async move {
+        if let Err(error) = cluster::keep(keep, stop).await {
+            tracing::error!(error, "this process may no longer write and stops");
+            for_failure.fail();
+        }
+    });
 }
 
 fn start_maintenance(app: &Arc<App>, tasks: &Tasks, runtime: &Handle) -> anyhow::Result<()> {
     let app = Arc::clone(app);
     let runtime = runtime.clone();
     tasks.spawn_thread("maintenance", move |stop| {
+        let mut cared_at = Timestamp::MIN;
         while !stop.is_cancelled() {
-            if let Err(error) = app.queries.store().maintain(app.clock.now()) {
+            let now = app.clock.now();
+            if app.samples.is_shared() && now.saturating_sub(cared_at) >= CARE_INTERVAL_MS {
+                cared_at = now;
+                care(&app, &runtime, now);
+            }
+            if let Err(error) = app.queries.store().maintain(now) {
                 tracing::error!(error = %model::text::causes(&error), "maintaining the store failed");
             }
             runtime.block_on(async {
@@ -310,6 +353,44 @@ fn start_maintenance(app: &Arc<App>, tasks: &Tasks, runtime: &Handle) -> anyhow:
     Ok(())
 }
 
+/// What is done once for all nodes on a database: days of pages, and the data of nodes that are gone.
+fn care(app: &App, runtime: &Handle, now: Timestamp) {
+    let bound = now.saturating_sub(app.config.store.retention.as_ms());
+    let days = async {
+        app.samples.make_days_ahead(now).await?;
+        app.samples.drop_days(bound).await
+    };
+    if let Err(error) = runtime.block_on(days) {
+        tracing::warn!(error = %model::text::causes(&error), "days of pages could not be tidied, trying again later");
+    }
+    if app.leases.held(Role::Rules).is_none() {
+        return;
+    }
+    let care = Care {
+        samples: &app.samples,
+        meta: &app.meta,
+        options: &store_options(&app.config, None),
+        runtime,
+    };
+    if let Err(error) = cluster::care(care, now) {
+        let error = format!("{error:#}");
+        tracing::warn!(
+            error,
+            "the data of nodes that are gone could not be tidied, trying again later"
+        );
+    }
+}
+
+fn start_following(app: &Arc<App>, tasks: &Tasks, runtime: &Handle) -> anyhow::Result<()> {
+    if !app.samples.is_shared() {
+        return Ok(());
+    }
+    let (store, samples) = (Arc::clone(app.queries.store()), app.samples.clone());
+    let runtime = runtime.clone();
+    tasks.spawn_thread("follow", move |stop| cluster::follow(&store, &samples, &runtime, &stop))?;
+    Ok(())
+}
+
 fn start_monitors(app: &Arc<App>, tasks: &Tasks) -> anyhow::Result<()> {
     let (sender, receiver) = mpsc::channel(RESULT_BUFFER);
     let monitors = Arc::clone(&app.monitors);
@@ -319,7 +400,7 @@ fn start_monitors(app: &Arc<App>, tasks: &Tasks) -> anyhow::Result<()> {
             .context("cannot prepare TLS for the monitors")?,
     );
     let schedule = schedule::Schedule {
-        monitors: app.monitors.definitions(),
+        monitors: app.monitors.probed(),
         results: sender,
         clock: Arc::clone(&app.clock),
         concurrency: PROBE_WORKERS,
@@ -367,7 +448,7 @@ async fn measure(app: Arc<App>, stop: CancellationToken) {
             _ = ticks.tick() => {}
         }
         let readings = app.telemetry().await;
-        app.outside.push(readings.samples());
+        app.outside.push(readings.samples().map(|(labels, value)| (app.node.add(&labels), value)));
     }
 }
 
@@ -378,6 +459,9 @@ async fn forget(app: Arc<App>, stop: CancellationToken) {
         tokio::select! {
             () = stop.cancelled() => return,
             _ = ticks.tick() => {}
+        }
+        if app.leases.held(Role::Rules).is_none() {
+            continue;
         }
         let before = app.clock.now() - HISTORY_MS;
         let done = async {
@@ -409,17 +493,18 @@ async fn bind_http(config: &Config) -> anyhow::Result<tokio::net::TcpListener> {
 async fn open_store(
     config: &Config,
     samples: &Samples,
+    node: Option<u16>,
     runtime: &Handle,
 ) -> anyhow::Result<(Arc<Tsdb>, Option<Timestamp>)> {
     let engine = Arc::new(SqlEngine::new(samples.clone(), runtime.clone()));
-    let options = tsdb::Options {
-        retention: config.store.retention.0,
-        seal_interval: config.store.seal_interval.0,
-        ..tsdb::Options::default()
-    };
-    let (store, report) = blocking(move || Tsdb::open(engine, options))
-        .await
-        .context("cannot open the sample store")?;
+    let options = store_options(config, node);
+    let (store, report) = blocking(move || {
+        let (store, report) = Tsdb::open(engine, options)?;
+        store.follow()?;
+        Ok::<_, tsdb::OpenError>((store, report))
+    })
+    .await
+    .context("cannot open the sample store")?;
     for damage in &report.damaged_frames {
         tracing::error!(?damage, "a flush cannot be read and was left out");
     }
@@ -434,6 +519,17 @@ async fn open_store(
         "the sample store was opened"
     );
     Ok((Arc::new(store), report.newest))
+}
+
+fn store_options(config: &Config, node: Option<u16>) -> tsdb::Options {
+    tsdb::Options {
+        retention: config.store.retention.0,
+        seal_interval: config.store.seal_interval.0,
+        node,
+        // A query on another node that began before it heard of the change.
+        page_grace: node.map_or(Duration::ZERO, |_| 2 * config.query.timeout.0 + PAGE_GRACE),
+        ..tsdb::Options::default()
+    }
 }
 
 /// Who takes remote writes, within what the store takes.

@@ -11,6 +11,8 @@ use serde::Deserialize;
 
 use super::{Problems, value::Span};
 
+/// Lengths of a name of a node.
+const MAX_NODE: usize = 100;
 const MIN_RETENTION: Duration = Duration::from_hours(1);
 
 /// What keeps samples, alerts, accounts and the rest.
@@ -35,6 +37,12 @@ pub(crate) struct Store {
     url_file: Option<PathBuf>,
     /// A file that holds the password; it replaces the one in the address.
     password_file: Option<PathBuf>,
+    /// The name of this node where several share the database: it is in the label `ingest_node` of the
+    /// series that the node makes, and must be the same after a restart.
+    pub(crate) node: Option<String>,
+    /// How long rules, monitors and notifications wait for a node that died, `2s` to `1m`. A shorter time
+    /// needs a database that answers as fast.
+    pub(crate) lease: Span,
     /// How long samples are kept, at least `1h`.
     pub(crate) retention: Span,
     /// How much data is gathered before it is sealed into pages; `20m` to `2h`.
@@ -45,6 +53,8 @@ impl fmt::Debug for Store {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Store")
             .field("engine", &self.engine)
+            .field("node", &self.node)
+            .field("lease", &self.lease)
             .field("retention", &self.retention)
             .field("seal_interval", &self.seal_interval)
             .finish_non_exhaustive()
@@ -58,6 +68,8 @@ impl Default for Store {
             url: None,
             url_file: None,
             password_file: None,
+            node: None,
+            lease: Span::seconds(6),
             retention: Span::seconds(30 * 86_400),
             seal_interval: Span::seconds(3600),
         }
@@ -95,6 +107,12 @@ impl Store {
         if !(20 * 60..=2 * 3600).contains(&self.seal_interval.0.as_secs()) {
             problems.add("store.seal_interval", "must be between 20m and 2h");
         }
+        if !(2..=60).contains(&self.lease.0.as_secs()) {
+            problems.add("store.lease", "must be between 2s and 1m");
+        }
+        if self.node.as_ref().is_some_and(|name| name.is_empty() || name.len() > MAX_NODE) {
+            problems.add("store.node", "must have 1 to 100 characters");
+        }
         match self.engine {
             Engine::Sqlite => self.validate_sqlite(problems),
             Engine::Postgres => self.validate_postgres(problems),
@@ -106,6 +124,7 @@ impl Store {
             ("store.url", self.url.is_some()),
             ("store.url_file", self.url_file.is_some()),
             ("store.password_file", self.password_file.is_some()),
+            ("store.node", self.node.is_some()),
         ] {
             if is_set {
                 problems

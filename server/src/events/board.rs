@@ -101,6 +101,23 @@ impl Board {
         })
     }
 
+    /// Takes what another process heard, where that is newer.
+    pub(crate) fn merge(&mut self, rows: Vec<CheckRow>) -> Result<(), serde_json::Error> {
+        let is_news = |row: &CheckRow| {
+            self.checks.get(&row.id).is_none_or(|entry| {
+                row.heard_at > entry.heard
+                    || row.is_stale && !entry.is_stale && row.heard_at == entry.heard
+            })
+        };
+        let rows = rows.into_iter().filter(is_news).collect();
+        let merged = Self::restore(self.options, rows, self.started)?;
+        for (id, entry) in merged.checks {
+            self.dirty.remove(&id);
+            self.checks.insert(id, entry);
+        }
+        Ok(())
+    }
+
     /// Takes what a client said.
     ///
     /// # Errors

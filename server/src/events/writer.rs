@@ -17,7 +17,10 @@ use db::{
     meta::events::{EventRow, EventSearch},
 };
 use model::{Clock, Metadata, MetricKind, Timestamp, text::causes};
-use tokio::sync::{broadcast, mpsc};
+use tokio::{
+    runtime::Handle,
+    sync::{broadcast, mpsc},
+};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -45,6 +48,8 @@ pub(crate) struct Parts {
     pub(crate) books: Arc<Books>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) checks: BoardOptions,
+    /// Whether other processes hear of service checks too.
+    pub(crate) has_peers: bool,
 }
 
 /// All events and service checks.
@@ -56,6 +61,7 @@ pub(crate) struct Events {
     books: Arc<Books>,
     clock: Arc<dyn Clock>,
     board: Mutex<Board>,
+    has_peers: bool,
     is_failing: AtomicBool,
 }
 
@@ -83,6 +89,7 @@ impl Events {
             books: parts.books,
             clock: parts.clock,
             board: Mutex::new(board),
+            has_peers: parts.has_peers,
             is_failing: AtomicBool::new(false),
         })
     }
@@ -229,8 +236,15 @@ impl Events {
         Ok(self.meta.events(search).await?.into_iter().map(shown).collect())
     }
 
-    /// At each flush: finds silent checks and hands the samples to the flush. Waits for nothing.
-    pub(crate) fn tick(&self, now: Timestamp) {
+    /// At each flush: takes in what other processes heard; the one that evaluates rules also finds silent
+    /// checks and hands the samples to the flush.
+    pub(crate) fn tick(&self, now: Timestamp, is_first: bool, runtime: &Handle) {
+        if self.has_peers {
+            runtime.block_on(self.merge());
+        }
+        if !is_first {
+            return;
+        }
         let (changes, samples) = {
             let mut board = self.board();
             (board.tick(now), board.samples())
@@ -239,6 +253,17 @@ impl Events {
             self.tell(change);
         }
         self.outside.push(samples);
+    }
+
+    /// Takes in what other processes stored. What cannot be read now is read at the next flush.
+    async fn merge(&self) {
+        let merged = match self.meta.checks().await {
+            Ok(rows) => self.board().merge(rows).map_err(|error| error.to_string()),
+            Err(error) => Err(causes(&error)),
+        };
+        if let Err(error) = merged {
+            tracing::error!(error, "service checks of other nodes cannot be read");
+        }
     }
 
     /// All service checks, those in trouble first.

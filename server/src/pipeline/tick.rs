@@ -143,10 +143,10 @@ impl Pipeline {
             self.sources.record(&window.tallies, at);
             self.registry.merge(window);
         }
-        let store = &*self.store;
+        let (store, node) = (&*self.store, &self.node);
         let mut gathering = Gathering::new(store, &mut self.series, self.registry.len());
         let mut seed = |labels: &Labels| {
-            latest(store, labels, at - SEED_MS, at).unwrap_or_else(|error| {
+            latest(store, &node.add(labels), at - SEED_MS, at).unwrap_or_else(|error| {
                 // The counter then starts over, which `rate` takes as a reset.
                 tracing::error!(%labels, error = %model::text::causes(&error), "cannot read a counter's last value");
                 None

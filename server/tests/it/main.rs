@@ -10,6 +10,7 @@ mod access;
 mod alerts;
 mod bad_config;
 mod bad_lines;
+mod cluster;
 mod databases;
 mod durability;
 mod events;

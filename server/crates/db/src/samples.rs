@@ -99,6 +99,11 @@ impl Samples {
         Ok(Self::new(pools, Some(address.clone())))
     }
 
+    /// Whether other processes may write to the same database.
+    pub fn is_shared(&self) -> bool {
+        self.address.is_some()
+    }
+
     fn new(pools: Pools, address: Option<Address>) -> Self {
         Self { pools, address, node: 0, lease: None, days: Arc::default() }
     }

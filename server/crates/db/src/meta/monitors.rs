@@ -30,6 +30,21 @@ pub struct MonitorStateRow {
     pub body: String,
 }
 
+/// A heartbeat that waits for the process that keeps the ledger.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BeatRow {
+    /// Its place in the order of arrival; given by the database.
+    pub id: i64,
+    /// When it came.
+    pub at: i64,
+    /// Which monitor it is for.
+    pub token: String,
+    /// Whether the job worked.
+    pub is_up: bool,
+    /// What the job said.
+    pub message: String,
+}
+
 /// What one or more check results changed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LedgerCommit {
@@ -39,6 +54,8 @@ pub struct LedgerCommit {
     pub intervals: Vec<IntervalRow>,
     /// New or changed states.
     pub states: Vec<MonitorStateRow>,
+    /// Heartbeats that waited and are taken in with this.
+    pub beats: Vec<i64>,
 }
 
 impl Meta {
@@ -87,7 +104,56 @@ impl Meta {
             .await
             .attempt(ACTION)?;
         }
+        for id in &commit.beats {
+            query("delete from heartbeat where id = $1")
+                .bind(*id)
+                .execute(&mut tx)
+                .await
+                .attempt(ACTION)?;
+        }
         tx.commit().await.attempt(ACTION)
+    }
+
+    /// Leaves a heartbeat to the process that keeps the ledger.
+    ///
+    /// # Errors
+    /// When the commit failed.
+    pub async fn add_beat(&self, beat: &BeatRow) -> Result<(), DbError> {
+        query("insert into heartbeat (at, token, is_up, message) values ($1, $2, $3, $4)")
+            .bind(beat.at)
+            .bind(&beat.token)
+            .bind(beat.is_up)
+            .bind(&beat.message)
+            .execute(&self.pools.write)
+            .await
+            .attempt("hand over a heartbeat")?;
+        Ok(())
+    }
+
+    /// Heartbeats that wait, oldest first, at most 1,000; [`LedgerCommit::beats`] removes them.
+    ///
+    /// # Errors
+    /// When the read failed.
+    pub async fn waiting_beats(&self) -> Result<Vec<BeatRow>, DbError> {
+        let rows = query(
+            "select id, at, token, is_up, message
+               from heartbeat
+              order by id
+              limit 1000",
+        )
+        .fetch_all(&self.pools.read)
+        .await
+        .attempt("read heartbeats that wait")?;
+        Ok(rows
+            .iter()
+            .map(|row| BeatRow {
+                id: row.get(0),
+                at: row.get(1),
+                token: row.get(2),
+                is_up: row.get(3),
+                message: row.get(4),
+            })
+            .collect())
     }
 
     /// Intervals that end after `since` or are open, by monitor and time.
