@@ -26,6 +26,7 @@ pub(crate) use start::{Running, start};
 
 use crate::{
     alerting::{Alerting, pictures::StorePictures},
+    auth::AuthMemory,
     catalog::inventory::InventoryCache,
     cluster::{Leases, NodeLabel, Role},
     config::{Config, store::Engine},
@@ -50,6 +51,8 @@ pub(crate) struct App {
     pub(crate) external_url: String,
     pub(crate) samples: Samples,
     pub(crate) meta: Meta,
+    /// Who came in lately.
+    pub(crate) auth: AuthMemory,
     /// What this process does that only one does at a time.
     pub(crate) leases: Arc<Leases>,
     /// What this node puts on the series it makes.

@@ -201,6 +201,7 @@ impl Pipeline {
     /// What other nodes committed just now is to be seen by the rules.
     fn follow(&self) {
         if self.has_peers
+            && self.store.health().is_healthy()
             && let Err(error) = self.store.follow()
         {
             tracing::debug!(error = %model::text::causes(&error), "the rules see other nodes as they were");
@@ -213,11 +214,23 @@ impl Pipeline {
 
     fn flush(&mut self, at: Timestamp, runtime: &Handle) {
         let started = Instant::now();
-        self.monitors.tick(at, runtime);
-        self.events.tick(at, self.leases.held(Role::Rules).is_some(), runtime);
+        // What another process does is read again when the database answers again.
+        let is_reachable = self.store.health().is_healthy();
+        if is_reachable || self.leases.held(Role::Monitors).is_some() {
+            self.monitors.tick(at, runtime);
+        }
+        if is_reachable && self.has_peers {
+            self.events.merge(runtime);
+        }
+        let evaluates = self.leases.held(Role::Rules).is_some();
+        if evaluates {
+            self.events.tick(at);
+        }
         let samples = self.store_windows(at);
-        self.follow();
-        self.evaluate(at);
+        if is_reachable || evaluates {
+            self.follow();
+            self.evaluate(at);
+        }
         self.stats.flushes.fetch_add(1, Ordering::Relaxed);
         self.stats.last_us.store(started.elapsed().as_micros() as u64, Ordering::Relaxed);
         self.stats.last_at.store(at, Ordering::Relaxed);

@@ -95,7 +95,6 @@ pub(crate) async fn start(config: Config) -> anyhow::Result<Running> {
     let (samples, meta) = databases::open(&config).await?;
     let joined = cluster::join(&config, samples, &meta).await?;
     let Joined { samples, leases, .. } = &joined;
-    let has_peers = joined.number.is_some();
     keep_leases(&config, &joined, &meta, &tasks);
     let (store, last_flush) = open_store(&config, samples, joined.number, &runtime).await?;
     let queries = Queries::new(
@@ -173,7 +172,6 @@ pub(crate) async fn start(config: Config) -> anyhow::Result<Running> {
             ttl_ms: config.events.check_ttl.as_ms(),
             max_checks: config.events.max_checks,
         },
-        has_peers,
     })
     .await
     .context("cannot restore the service checks")?;
@@ -201,6 +199,7 @@ pub(crate) async fn start(config: Config) -> anyhow::Result<Running> {
         external_url,
         samples: joined.samples,
         meta,
+        auth: auth::AuthMemory::default(),
         leases: joined.leases,
         node: joined.label,
         queries,

@@ -48,8 +48,6 @@ pub(crate) struct Parts {
     pub(crate) books: Arc<Books>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) checks: BoardOptions,
-    /// Whether other processes hear of service checks too.
-    pub(crate) has_peers: bool,
 }
 
 /// All events and service checks.
@@ -61,7 +59,6 @@ pub(crate) struct Events {
     books: Arc<Books>,
     clock: Arc<dyn Clock>,
     board: Mutex<Board>,
-    has_peers: bool,
     is_failing: AtomicBool,
 }
 
@@ -89,7 +86,6 @@ impl Events {
             books: parts.books,
             clock: parts.clock,
             board: Mutex::new(board),
-            has_peers: parts.has_peers,
             is_failing: AtomicBool::new(false),
         })
     }
@@ -236,15 +232,9 @@ impl Events {
         Ok(self.meta.events(search).await?.into_iter().map(shown).collect())
     }
 
-    /// At each flush: takes in what other processes heard; the one that evaluates rules also finds silent
-    /// checks and hands the samples to the flush.
-    pub(crate) fn tick(&self, now: Timestamp, is_first: bool, runtime: &Handle) {
-        if self.has_peers {
-            runtime.block_on(self.merge());
-        }
-        if !is_first {
-            return;
-        }
+    /// At each flush, by the process that evaluates rules: finds silent checks and hands the samples to the
+    /// flush. Waits for nothing.
+    pub(crate) fn tick(&self, now: Timestamp) {
         let (changes, samples) = {
             let mut board = self.board();
             (board.tick(now), board.samples())
@@ -255,9 +245,10 @@ impl Events {
         self.outside.push(samples);
     }
 
-    /// Takes in what other processes stored. What cannot be read now is read at the next flush.
-    async fn merge(&self) {
-        let merged = match self.meta.checks().await {
+    /// Takes in what other processes on the same database heard, before a tick. What cannot be read now is
+    /// read the next time. Blocks.
+    pub(crate) fn merge(&self, runtime: &Handle) {
+        let merged = match runtime.block_on(self.meta.checks()) {
             Ok(rows) => self.board().merge(rows).map_err(|error| error.to_string()),
             Err(error) => Err(causes(&error)),
         };

@@ -8,13 +8,12 @@ use crate::{
 };
 
 /// Has everything kept in the database; `more` are further settings of the section.
-pub(crate) fn keep_in(folder: &Folder, postgres: &Postgres, more: &str) {
+pub(crate) fn keep_in(folder: &Folder, postgres: &Postgres, url: &str, more: &str) {
     let settings = std::fs::read_to_string(folder.path("bellwether.toml")).unwrap();
     let password_file = postgres.password_file().display().to_string();
     let store = format!(
-        "[store]\nengine = \"postgres\"\nurl = {:?}\npassword_file = {password_file:?}\n\
-         lease = \"2s\"\n{more}",
-        postgres.url()
+        "[store]\nengine = \"postgres\"\nurl = {url:?}\npassword_file = {password_file:?}\n\
+         lease = \"2s\"\n{more}"
     );
     folder.write("bellwether.toml", &(settings + &store));
 }
@@ -26,7 +25,7 @@ async fn what_was_stored_is_there_after_a_restart_and_alerts_are_told_once() {
     let folder = Folder::new();
     folder.write("rules/shop.yml", RULE);
     folder.notify(&hook);
-    keep_in(&folder, &postgres, "");
+    keep_in(&folder, &postgres, &postgres.url(), "");
     let server = Server::start(&folder).await;
     server.send("depth:50|g\njobs:3|c\nwork:7|ms");
     server.expect_value("jobs", 3.0).await;
@@ -71,7 +70,7 @@ pub(crate) async fn expect_problem(server: &Server, is_there: bool) {
 async fn a_database_that_is_gone_for_a_while_costs_no_sample() {
     let mut postgres = Postgres::start().await;
     let folder = Folder::new();
-    keep_in(&folder, &postgres, "");
+    keep_in(&folder, &postgres, &postgres.url(), "");
     let server = Server::start(&folder).await;
     server.send("jobs:1|c");
     server.expect_value("jobs", 1.0).await;
