@@ -162,7 +162,9 @@ impl Alerting {
         let mut state = self.lock();
         let Some(lease) = self.hold(&mut state, timestamp) else { return };
         let started = Instant::now();
-        let is_late = || started.elapsed() > EVALUATION_TIMEOUT;
+        // What is found out without the lease would count for nothing.
+        let is_late =
+            || started.elapsed() > EVALUATION_TIMEOUT || self.leases.held(Role::Rules).is_none();
         let query = EngineQuery {
             engine: self.queries.engine(),
             storage: &**self.queries.store(),
@@ -197,19 +199,14 @@ impl Alerting {
                 return None;
             }
         };
-        let lease = match held {
-            Some(Held { lease, before }) => {
-                state.take_over(stored, &lease, before, &self.context, now);
-                tracing::info!(
-                    alerts = state.rules.instances().count(),
-                    "rules are evaluated here from now on"
-                );
-                Some(lease)
-            }
-            None => {
-                state.stand_by(stored, now);
-                None
-            }
+        let lease = if let Some(Held { lease, before }) = held {
+            state.take_over(stored, &lease, before, &self.context, now);
+            let alerts = state.rules.instances().count();
+            tracing::info!(alerts, "rules are evaluated here from now on");
+            Some(lease)
+        } else {
+            state.stand_by(stored, now);
+            None
         };
         self.publish(state.view(Duration::ZERO));
         lease

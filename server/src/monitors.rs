@@ -229,19 +229,18 @@ impl Monitors {
         let Some(changes) = self.lock().board.beat(token, beat, message, now) else {
             return Ok(false);
         };
-        match held {
-            Some(lease) => self.settle_with(&lease, changes, None).await,
-            None => {
-                let row = BeatRow {
-                    id: 0,
-                    at: now,
-                    token: token.to_owned(),
-                    is_up: beat == Beat::Up,
-                    message: message.to_owned(),
-                };
-                self.meta.add_beat(&row).await?;
-            }
+        if let Some(lease) = held {
+            self.settle_with(&lease, changes, None).await;
+            return Ok(true);
         }
+        let row = BeatRow {
+            id: 0,
+            at: now,
+            token: token.to_owned(),
+            is_up: beat == Beat::Up,
+            message: message.to_owned(),
+        };
+        self.meta.add_beat(&row).await?;
         Ok(true)
     }
 

@@ -14,6 +14,8 @@ const FRAMES_PER_READ: u32 = 100;
 
 /// A database that hangs is taken for one that is gone: whoever writes keeps what it has and comes again.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// A flush is small, and the next one waits behind it.
+const FLUSH_PATIENCE: Duration = Duration::from_secs(10);
 
 /// The database below the time-series store. Its verbs block and must not run on an async worker.
 #[derive(Debug)]
@@ -32,12 +34,21 @@ impl SqlEngine {
         action: &'static str,
         work: impl Future<Output = Result<T, DbError>>,
     ) -> Result<T, EngineError> {
+        self.wait_for(PATIENCE, action, work)
+    }
+
+    fn wait_for<T>(
+        &self,
+        patience: Duration,
+        action: &'static str,
+        work: impl Future<Output = Result<T, DbError>>,
+    ) -> Result<T, EngineError> {
         let work = async {
             // A file answers or fails; only a connection can hang.
             if !self.samples.is_shared() {
                 return Ok(work.await);
             }
-            timeout(PATIENCE, work).await
+            timeout(patience, work).await
         };
         let done = self.runtime.block_on(work);
         let done = done.map_err(|_| EngineError::new(action, "the database does not answer"))?;
@@ -53,7 +64,7 @@ impl Engine for SqlEngine {
             timestamp: frame.timestamp,
             bytes: frame.bytes.clone(),
         };
-        self.wait("append a frame", self.samples.append_frame(&row))
+        self.wait_for(FLUSH_PATIENCE, "append a frame", self.samples.append_frame(&row))
     }
 
     fn frames(

@@ -52,5 +52,5 @@ async fn changed(news: &mut Option<News>) {
         return;
     }
     *news = None;
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }

@@ -110,11 +110,10 @@ impl Leases {
         if taken.lease.token > 1 {
             self.takeovers[role as usize].fetch_add(1, Ordering::Relaxed);
         }
-        tracing::info!(
-            role = role.as_str(),
-            lease.token = taken.lease.token,
-            "this process does it from now on"
-        );
+        if lasts.is_some() {
+            let token = taken.lease.token;
+            tracing::info!(role = role.as_str(), lease.token = token, "taken over by this process");
+        }
         let held = Held { lease: taken.lease, before: taken.renewed_at };
         // The database began to count after it was asked.
         let until = lasts.map(|lasts| asked + lasts);

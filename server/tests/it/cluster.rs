@@ -6,7 +6,11 @@ use serde_json::Value;
 
 use crate::{
     postgres::{expect_problem, keep_in},
-    support::{Folder, Server, eventually, postgres::Postgres, webhook::Webhook},
+    support::{
+        Folder, Server, eventually,
+        postgres::Postgres,
+        webhook::{Hook, Webhook},
+    },
 };
 
 /// An alert on the whole, one that has to hold, and one on what only a survivor hears of.
@@ -213,7 +217,7 @@ async fn a_notification_that_was_decided_is_sent_by_whoever_is_left() {
     expect_leader(&b).await;
     expect_told(&hook, &["Deep firing"]).await;
     let tries = hook.hooks();
-    let keys: Vec<&str> = tries.iter().map(|hook| hook.key()).collect();
+    let keys: Vec<&str> = tries.iter().map(Hook::key).collect();
     assert!(keys.iter().all(|key| *key == keys[0]), "one notification under one key: {keys:?}");
     b.flushed().await;
     assert_eq!(told(&hook), ["Deep firing"]);
@@ -269,4 +273,39 @@ async fn two_servers_are_never_the_same_node() {
     assert!(words.contains("another server runs on this database as the node `a`"), "{words}");
     a.send("jobs:1|c");
     a.expect_value("jobs", 1.0).await;
+}
+
+#[tokio::test]
+async fn the_data_of_a_node_that_is_gone_is_sealed_by_another() {
+    let postgres = Postgres::start().await;
+    let hook = Webhook::start(200).await;
+    let [folder_a, folder_b] = folders(&postgres, &hook).await;
+    let a = Server::start(&folder_a).await;
+    a.send("jobs:3|c\nwork:7|ms");
+    a.expect_value("jobs", 3.0).await;
+    a.kill_9().await;
+    // As if that had been yesterday.
+    let yesterday = "update lease set renewed_at = renewed_at - 86400000, \
+                     expires_at = expires_at - 86400000";
+    postgres.ask("bellwether", yesterday).await;
+    let b = Server::start(&folder_b).await;
+    expect_leader(&b).await;
+    b.logged("the data of a node that is gone was tidied up").await;
+    let frames = "select count(*) from frame join node on number = node where name = 'a'";
+    assert_eq!(postgres.ask("bellwether", frames).await, "0");
+    let pages = "select count(*) from page where tableoid <> 'page_before'::regclass";
+    assert_ne!(postgres.ask("bellwether", pages).await, "0", "a day of its own");
+    // Its pages are read by whoever is there.
+    b.expect_value("jobs{ingest_node=\"a\"}", 3.0).await;
+    b.expect_value("histogram_sum(work)", 7.0).await;
+    eventually("what was sealed is no longer in memory", async || {
+        let series = b.own_metric("bellwether_store_peer_series").await;
+        if series == 0.0 { Ok(()) } else { Err(series.to_string()) }
+    })
+    .await;
+    // It comes back all the same and goes on counting.
+    let a = Server::start(&folder_a).await;
+    a.send("jobs:4|c");
+    b.expect_value("jobs{ingest_node=\"a\"}", 7.0).await;
+    assert_eq!(b.value("resets(jobs[1h])").await, Some(0.0));
 }

@@ -1,6 +1,8 @@
 //! The contract of the stores, case by case, on real databases: SQLite files in a temporary folder, and a
 //! PostgreSQL server that the tests start.
 
+#![expect(clippy::unwrap_used, reason = "a case that cannot go on fails")]
+
 /// Makes each case a test on SQLite and a test on PostgreSQL.
 macro_rules! on_both_engines {
     ($($case:ident),+ $(,)?) => {
