@@ -172,7 +172,7 @@ async fn when_a_node_dies_another_goes_on_and_tells_nothing_twice() {
     let total = f64::from(work(&b));
     expect_told(&hook, &["Deep firing", "Late firing", "Slow firing"]).await;
     b.expect_value("jobs", total).await;
-    assert_eq!(b.own_metric("bellwether_lease_takeovers_total").await, 3.0);
+    assert!(b.own_metric("bellwether_lease_takeovers_total").await >= 3.0);
 
     // The one that died comes back and finds what happened; it decides nothing.
     let a = Server::start(&folder_a).await;

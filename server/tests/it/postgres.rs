@@ -13,7 +13,7 @@ pub(crate) fn keep_in(folder: &Folder, postgres: &Postgres, url: &str, more: &st
     let password_file = postgres.password_file().display().to_string();
     let store = format!(
         "[store]\nengine = \"postgres\"\nurl = {url:?}\npassword_file = {password_file:?}\n\
-         lease = \"2s\"\n{more}"
+         lease = \"3s\"\n{more}"
     );
     folder.write("bellwether.toml", &(settings + &store));
 }
