@@ -6,6 +6,7 @@ pub(crate) mod mappings;
 mod measure;
 mod reload;
 mod start;
+mod store;
 pub(crate) mod tasks;
 
 use std::sync::{
@@ -147,6 +148,14 @@ impl App {
                 lapsed.join(", "),
                 self.leases.error()
             ));
+        }
+        let is_alone = !self.samples.is_shared();
+        if is_alone && Role::ALL.into_iter().any(|role| self.leases.held(role).is_none()) {
+            problems.push(
+                "Another process runs on this data folder and took over; what this one decides is \
+                 refused. Stop one of them."
+                    .to_owned(),
+            );
         }
         for endpoint in &self.outgoing.endpoints {
             if let Some((since, error)) = endpoint.books.failing() {

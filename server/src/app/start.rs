@@ -8,9 +8,9 @@ use std::{
 };
 
 use anyhow::{Context as _, bail};
-use db::{Meta, Samples};
+use db::Meta;
 use ingest::{Limits, Registry as SeriesRegistry, RegistryOptions};
-use model::{Clock, Labels, Timestamp};
+use model::{Clock, Labels};
 use notify::{
     outbox::{Worker, WorkerOptions},
     receivers::{Pictures, Registry},
@@ -23,13 +23,13 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tsdb::Tsdb;
 
-use super::{App, SystemClock, databases, listeners, reload::Files, tasks::Tasks};
+use super::{App, SystemClock, databases, listeners, reload::Files, store, tasks::Tasks};
 use crate::{
     agent::{self, Agent},
     alerting::{self, Alerting, convert::AlertContext, outbox::SqlOutbox, pictures::StorePictures},
     auth,
     catalog::inventory::InventoryCache,
-    cluster::{self, Care, Joined, Keep, Role},
+    cluster::{self, Joined, Keep, Role},
     config::{Config, auth::AuthMode},
     events::{self, BoardOptions, Events, Incoming, Intake},
     http::{self, Gate, prometheus::write::WriteGate},
@@ -43,7 +43,6 @@ use crate::{
     },
     runbooks::RunbookShelf,
     self_statsd::SelfStatsd,
-    store::SqlEngine,
     uptime::{board::KEPT_MS, probe::Prober, schedule},
 };
 
@@ -53,17 +52,11 @@ const LIVE_BUFFER: usize = 256;
 /// Results of probes that wait to be taken in; a full queue holds back the probes.
 const RESULT_BUFFER: usize = 1_024;
 const PROBE_WORKERS: NonZeroUsize = NonZeroUsize::new(64).expect("64 is not zero");
-/// How often old data is sealed, merged and removed.
-const MAINTENANCE_INTERVAL: Duration = Duration::from_secs(15);
 /// How often own metrics are read for the next flush.
 const MEASURE_INTERVAL: Duration = Duration::from_secs(5);
 /// How long resolved alerts and sent notifications are kept as history.
 const HISTORY_MS: i64 = 90 * 86_400_000;
 const FORGET_INTERVAL: Duration = Duration::from_hours(1);
-/// How long the pages of a block stay for queries on other nodes, beside the time that queries may take.
-const PAGE_GRACE: Duration = Duration::from_mins(1);
-/// How often the data of nodes that are gone is looked for, and days of pages are made and dropped.
-const CARE_INTERVAL_MS: i64 = 600_000;
 
 /// The process while it runs.
 #[derive(Debug)]
@@ -96,7 +89,7 @@ pub(crate) async fn start(config: Config) -> anyhow::Result<Running> {
     let joined = cluster::join(&config, samples, &meta).await?;
     let Joined { samples, leases, .. } = &joined;
     keep_leases(&config, &joined, &meta, &tasks);
-    let (store, last_flush) = open_store(&config, samples, joined.number, &runtime).await?;
+    let (store, last_flush) = store::open(&config, samples, joined.number, &runtime).await?;
     let queries = Queries::new(
         Arc::clone(&store),
         Engine::new(promql::Options {
@@ -252,8 +245,8 @@ fn start_tasks(
     tasks.spawn("notifications", |stop| async move { worker.run(stop.cancelled_owned()).await });
     let for_forget = Arc::clone(app);
     tasks.spawn("forget", |stop| forget(for_forget, stop));
-    start_maintenance(app, tasks, runtime)?;
-    start_following(app, tasks, runtime)?;
+    store::start_maintenance(app, tasks, runtime)?;
+    store::start_following(app, tasks, runtime)?;
     let events = Arc::clone(&app.events);
     tasks.spawn("events", |stop| async move { events.run(queue, stop).await });
 
@@ -325,69 +318,6 @@ fn keep_leases(config: &Config, joined: &Joined, meta: &Meta, tasks: &Tasks) {
             for_failure.fail();
         }
     });
-}
-
-fn start_maintenance(app: &Arc<App>, tasks: &Tasks, runtime: &Handle) -> anyhow::Result<()> {
-    let app = Arc::clone(app);
-    let runtime = runtime.clone();
-    tasks.spawn_thread("maintenance", move |stop| {
-        let mut cared_at = Timestamp::MIN;
-        while !stop.is_cancelled() {
-            let now = app.clock.now();
-            if app.samples.is_shared() && now.saturating_sub(cared_at) >= CARE_INTERVAL_MS {
-                cared_at = now;
-                care(&app, &runtime, now);
-            }
-            if let Err(error) = app.queries.store().maintain(now) {
-                tracing::error!(error = %model::text::causes(&error), "maintaining the store failed");
-            }
-            runtime.block_on(async {
-                tokio::select! {
-                    () = tokio::time::sleep(MAINTENANCE_INTERVAL) => {}
-                    () = stop.cancelled() => {}
-                }
-            });
-        }
-    })?;
-    Ok(())
-}
-
-/// What is done once for all nodes on a database: days of pages, and the data of nodes that are gone.
-fn care(app: &App, runtime: &Handle, now: Timestamp) {
-    let bound = now.saturating_sub(app.config.store.retention.as_ms());
-    let days = async {
-        app.samples.make_days_ahead(now).await?;
-        app.samples.drop_days(bound).await
-    };
-    if let Err(error) = runtime.block_on(days) {
-        tracing::warn!(error = %model::text::causes(&error), "days of pages could not be tidied, trying again later");
-    }
-    if app.leases.held(Role::Rules).is_none() {
-        return;
-    }
-    let care = Care {
-        samples: &app.samples,
-        meta: &app.meta,
-        options: &store_options(&app.config, None),
-        runtime,
-    };
-    if let Err(error) = cluster::care(care, now) {
-        let error = format!("{error:#}");
-        tracing::warn!(
-            error,
-            "the data of nodes that are gone could not be tidied, trying again later"
-        );
-    }
-}
-
-fn start_following(app: &Arc<App>, tasks: &Tasks, runtime: &Handle) -> anyhow::Result<()> {
-    if !app.samples.is_shared() {
-        return Ok(());
-    }
-    let (store, samples) = (Arc::clone(app.queries.store()), app.samples.clone());
-    let runtime = runtime.clone();
-    tasks.spawn_thread("follow", move |stop| cluster::follow(&store, &samples, &runtime, &stop))?;
-    Ok(())
 }
 
 fn start_monitors(app: &Arc<App>, tasks: &Tasks) -> anyhow::Result<()> {
@@ -486,49 +416,6 @@ async fn bind_http(config: &Config) -> anyhow::Result<tokio::net::TcpListener> {
     http::bind(address).await.with_context(|| {
         format!("cannot serve HTTP on {address}; choose another address with --http or http.listen")
     })
-}
-
-/// The store, and the time of the newest flush in it.
-async fn open_store(
-    config: &Config,
-    samples: &Samples,
-    node: Option<u16>,
-    runtime: &Handle,
-) -> anyhow::Result<(Arc<Tsdb>, Option<Timestamp>)> {
-    let engine = Arc::new(SqlEngine::new(samples.clone(), runtime.clone()));
-    let options = store_options(config, node);
-    let (store, report) = blocking(move || {
-        let (store, report) = Tsdb::open(engine, options)?;
-        store.follow()?;
-        Ok::<_, tsdb::OpenError>((store, report))
-    })
-    .await
-    .context("cannot open the sample store")?;
-    for damage in &report.damaged_frames {
-        tracing::error!(?damage, "a flush cannot be read and was left out");
-    }
-    for damage in &report.damaged_blocks {
-        tracing::error!(?damage, "a block cannot be read and was left out");
-    }
-    tracing::info!(
-        blocks = report.blocks,
-        flushes = report.frames,
-        samples = report.samples,
-        series = report.series,
-        "the sample store was opened"
-    );
-    Ok((Arc::new(store), report.newest))
-}
-
-fn store_options(config: &Config, node: Option<u16>) -> tsdb::Options {
-    tsdb::Options {
-        retention: config.store.retention.0,
-        seal_interval: config.store.seal_interval.0,
-        node,
-        // A query on another node that began before it heard of the change.
-        page_grace: node.map_or(Duration::ZERO, |_| 2 * config.query.timeout.0 + PAGE_GRACE),
-        ..tsdb::Options::default()
-    }
 }
 
 /// Who takes remote writes, within what the store takes.

@@ -206,6 +206,8 @@ mod tests {
         for (text, key, message) in [
             ("engine = \"postgres\"", "store.engine", "store.url_file"),
             ("url = \"postgres://u:hidden@a/d\"", "store.url", "no effect"),
+            ("node = \"a\"", "store.node", "no effect"),
+            ("lease = \"1s\"", "store.lease", "between 2s and 1m"),
             ("engine = \"postgres\"\nurl = \"mysql://u:hidden@a/d\"", "store.url", "postgres://"),
             ("engine = \"postgres\"\nurl = \"postgres://u:hidden@a:x/d\"", "store.url", "%40"),
             (

@@ -249,7 +249,9 @@ impl Events {
     /// read the next time. Blocks.
     pub(crate) fn merge(&self, runtime: &Handle) {
         let merged = match runtime.block_on(self.meta.checks()) {
-            Ok(rows) => self.board().merge(rows).map_err(|error| error.to_string()),
+            Ok(rows) => {
+                self.board().merge(rows, self.clock.now()).map_err(|error| error.to_string())
+            }
             Err(error) => Err(causes(&error)),
         };
         if let Err(error) = merged {

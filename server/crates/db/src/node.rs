@@ -51,7 +51,11 @@ pub struct NewsRow {
 
 /// Hears of what other nodes wrote.
 #[derive(Debug)]
-pub struct News(PgListener);
+pub struct News {
+    listener: PgListener,
+    /// How this node signs what it says.
+    own: String,
+}
 
 impl News {
     /// Waits until a node wrote something; several times may be told as one. After an error the connection
@@ -60,8 +64,8 @@ impl News {
     /// # Errors
     /// When the database cannot be reached.
     pub async fn changed(&mut self) -> Result<(), DbError> {
-        self.0.recv().await.attempt("listen to other nodes")?;
-        while self.0.next_buffered().is_some() {}
+        while self.listener.recv().await.attempt("listen to other nodes")?.payload() == self.own {}
+        while self.listener.next_buffered().is_some() {}
         Ok(())
     }
 }
@@ -250,7 +254,7 @@ impl Samples {
             .connect_lazy_with(address.session());
         let mut listener = PgListener::connect_with(&pool).await.attempt(ACTION)?;
         listener.listen(CHANNEL).await.attempt(ACTION)?;
-        Ok(Some(News(listener)))
+        Ok(Some(News { listener, own: self.node.to_string() }))
     }
 
     /// Tells the other nodes, when the transaction is committed, that there is something new.

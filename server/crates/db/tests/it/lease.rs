@@ -15,6 +15,7 @@ async fn take(stores: &Stores, names: &[&str], holder: &str, lasts: Duration) ->
     taken.expect("asks").into_iter().map(|taken| taken.lease).collect()
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "callers have no use for a result that failed")]
 fn is_taken_over<T: std::fmt::Debug>(result: Result<T, DbError>) -> bool {
     matches!(result, Err(DbError::TakenOver { .. }))
 }

@@ -21,7 +21,7 @@ static DATABASES: AtomicU32 = AtomicU32::new(0);
 enum Place {
     /// A folder that vanishes with the test.
     Folder(TempDir),
-    Database(Address),
+    Database(Box<Address>),
 }
 
 /// Both stores.
@@ -41,7 +41,7 @@ impl Stores {
 
     /// In one database.
     pub(crate) async fn postgres() -> Self {
-        Self::open(Place::Database(database().await)).await
+        Self::open(Place::Database(Box::new(database().await))).await
     }
 
     async fn open(place: Place) -> Self {
