@@ -134,6 +134,19 @@ async fn what_one_node_takes_in_every_node_answers_for() {
         })
         .await;
     }
+    // So may events and service checks, of which the status is stored once.
+    b.send("_sc|queue|2|m:full");
+    b.send("_e{6,9}:Deploy|version 2");
+    a.expect_value("service_check_status{check=\"queue\"}", 2.0).await;
+    for server in [&a, &b] {
+        eventually("event and check", async || {
+            let events = server.http.get("/api/app/events").await.text;
+            let checks = server.http.get("/api/app/checks").await.text;
+            let is_there = events.contains("version 2") && checks.contains("\"critical\"");
+            if is_there { Ok(()) } else { Err(events + &checks) }
+        })
+        .await;
+    }
     // Whoever stops in order gives back what it has.
     let (status, log) = a.terminate().await;
     assert!(status.success(), "{log}");
@@ -308,4 +321,35 @@ async fn the_data_of_a_node_that_is_gone_is_sealed_by_another() {
     a.send("jobs:4|c");
     b.expect_value("jobs{ingest_node=\"a\"}", 7.0).await;
     assert_eq!(b.value("resets(jobs[1h])").await, Some(0.0));
+}
+
+#[tokio::test]
+async fn a_node_that_hangs_is_overtaken_and_steps_back() {
+    let postgres = Postgres::start().await;
+    let hook = Webhook::start(200).await;
+    let [folder_a, folder_b] = folders(&postgres, &hook).await;
+    let (a, b) = (Server::start(&folder_a).await, Server::start(&folder_b).await);
+    expect_leader(&a).await;
+    a.send("depth:50|g");
+    expect_told(&hook, &["Deep firing"]).await;
+    a.signal("STOP").await;
+    // It does not know that it hangs, and would tell of this when it goes on.
+    a.send("depth:5|g\njobs:3|c");
+    b.send("late:50|g");
+    expect_leader(&b).await;
+    expect_told(&hook, &["Deep firing", "Late firing"]).await;
+    a.signal("CONT").await;
+    eventually("it hears that it was overtaken", async || {
+        let losses = a.own_metric("bellwether_lease_losses_total").await;
+        if losses == 3.0 { Ok(()) } else { Err(losses.to_string()) }
+    })
+    .await;
+    // It goes on as a node all the same.
+    b.expect_value("jobs", 3.0).await;
+    expect_told(&hook, &["Deep firing", "Deep resolved", "Late firing"]).await;
+    expect_alert(&a, "Late", "firing").await;
+    a.flushed().await;
+    b.flushed().await;
+    assert_eq!(told(&hook), ["Deep firing", "Deep resolved", "Late firing"]);
+    assert!(holds(&b, "rules").await);
 }
