@@ -105,8 +105,9 @@ impl Alerting {
         last_flush: Option<Timestamp>,
         now: Timestamp,
     ) -> anyhow::Result<Self> {
-        let stored = Stored::read(&parts.meta, now).await?;
+        // First the lease, then the state: nobody else changes it after that.
         let held = parts.leases.held(Role::Rules);
+        let stored = Stored::read(&parts.meta, now).await?;
         let facts = Facts::new(&parts.groups);
         let mut state = State {
             rules: RuleSet::default(),

@@ -82,8 +82,9 @@ impl Monitors {
         outside: Arc<Outside>,
         now: Timestamp,
     ) -> anyhow::Result<Self> {
-        let (board, changes) = Board::new(&definitions, stored(&meta, now).await?, now);
+        // First the lease, then the state: nobody else changes it after that.
         let held = leases.held(Role::Monitors);
+        let (board, changes) = Board::new(&definitions, stored(&meta, now).await?, now);
         let unwritten = if held.is_some() { changes } else { Changes::default() };
         let token = held.map(|held| held.lease.token);
         let definitions = Arc::new(definitions);
@@ -118,10 +119,9 @@ impl Monitors {
     }
 
     /// Takes over or gives up the board as the lease says. While another process keeps it, reads it anew.
-    /// Returns whether it is kept here.
-    async fn hold(&self, now: Timestamp) -> anyhow::Result<bool> {
+    async fn hold(&self, now: Timestamp, is_reachable: bool) -> anyhow::Result<()> {
         if self.held().is_some() {
-            return Ok(true);
+            return Ok(());
         }
         let held = self.leases.held(Role::Monitors);
         if held.is_none() {
@@ -132,8 +132,8 @@ impl Monitors {
             });
             let mut inner = self.lock();
             inner.token = None;
-            if (0..READ_INTERVAL_MS).contains(&(now - inner.read_at)) {
-                return Ok(false);
+            if !is_reachable || (0..READ_INTERVAL_MS).contains(&(now - inner.read_at)) {
+                return Ok(());
             }
         }
         let definitions = Arc::clone(&self.definitions.borrow());
@@ -142,13 +142,13 @@ impl Monitors {
         inner.board = board;
         inner.read_at = now;
         inner.unwritten = Changes::default();
-        let Some(held) = held else { return Ok(false) };
+        let Some(held) = held else { return Ok(()) };
         inner.unwritten = changes;
         inner.token = Some(held.lease.token);
         drop(inner);
         self.probed.send_replace(definitions);
         tracing::info!("monitors are checked here from now on");
-        Ok(true)
+        Ok(())
     }
 
     /// Takes the heartbeats that other processes got.
@@ -240,8 +240,7 @@ impl Monitors {
             is_up: beat == Beat::Up,
             message: message.to_owned(),
         };
-        self.meta.add_beat(&row).await?;
-        Ok(true)
+        self.meta.add_beat(&row).await.map(|()| true)
     }
 
     /// Takes other definitions; ledgers stay with their names.
@@ -255,9 +254,10 @@ impl Monitors {
         }
     }
 
-    /// At each flush: states silence, and hands the samples to the flush. Blocks.
-    pub(crate) fn tick(&self, now: Timestamp, runtime: &Handle) {
-        if let Err(error) = runtime.block_on(self.hold(now)) {
+    /// At each flush: states silence, and hands the samples to the flush. What another process does is not
+    /// read while the database is not reachable. Blocks.
+    pub(crate) fn tick(&self, now: Timestamp, runtime: &Handle, is_reachable: bool) {
+        if let Err(error) = runtime.block_on(self.hold(now, is_reachable)) {
             tracing::error!(error = format!("{error:#}"), "cannot read the uptime ledger");
         }
         let Some(lease) = self.held() else { return };

@@ -159,7 +159,7 @@ impl Pipeline {
                 last = tick;
             } else if self.alerting.is_taking_over() && last_stored(&self.stats) > 0 {
                 // At once, not at the next flush: somebody waits for what the other process did not do.
-                self.monitors.tick(now, runtime);
+                self.monitors.tick(now, runtime, true);
                 self.follow();
                 self.evaluate(last_stored(&self.stats));
             } else if now >= dispatch_at {
@@ -216,9 +216,7 @@ impl Pipeline {
         let started = Instant::now();
         // What another process does is read again when the database answers again.
         let is_reachable = self.store.health().is_healthy();
-        if is_reachable || self.leases.held(Role::Monitors).is_some() {
-            self.monitors.tick(at, runtime);
-        }
+        self.monitors.tick(at, runtime, is_reachable);
         if is_reachable && self.has_peers {
             self.events.merge(runtime);
         }

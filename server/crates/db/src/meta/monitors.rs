@@ -30,6 +30,9 @@ pub struct MonitorStateRow {
     pub body: String,
 }
 
+/// The most heartbeats that wait.
+const MAX_BEATS: i64 = 10_000;
+
 /// A heartbeat that waits for the process that keeps the ledger.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BeatRow {
@@ -117,17 +120,22 @@ impl Meta {
     /// Leaves a heartbeat to the process that keeps the ledger.
     ///
     /// # Errors
-    /// When the commit failed.
+    /// When 10,000 wait because there is no such process, or the commit failed.
     pub async fn add_beat(&self, beat: &BeatRow) -> Result<(), DbError> {
-        query("insert into heartbeat (at, token, is_up, message) values ($1, $2, $3, $4)")
-            .bind(beat.at)
-            .bind(&beat.token)
-            .bind(beat.is_up)
-            .bind(&beat.message)
-            .execute(&self.pools.write)
-            .await
-            .attempt("hand over a heartbeat")?;
-        Ok(())
+        let added = query(
+            "insert into heartbeat (at, token, is_up, message)
+             select $1, $2, $3, $4
+              where (select count(*) from heartbeat) < $5",
+        )
+        .bind(beat.at)
+        .bind(&beat.token)
+        .bind(beat.is_up)
+        .bind(&beat.message)
+        .bind(MAX_BEATS)
+        .execute(&self.pools.write)
+        .await
+        .attempt("hand over a heartbeat")?;
+        if added == 0 { Err(DbError::TooManyWait { what: "heartbeats" }) } else { Ok(()) }
     }
 
     /// Heartbeats that wait, oldest first, at most 1,000; [`LedgerCommit::beats`] removes them.

@@ -2,6 +2,8 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use proptest::prelude::*;
+
 use super::*;
 use crate::engine::{BlockChange, BlockRow, EngineError, FrameRow, PageRow, PeersKnown, PeersNews};
 
@@ -105,7 +107,7 @@ impl Cluster {
     fn open(&self, number: usize, grace: Duration) -> Tsdb {
         let (all, deleted) = (Arc::clone(&self.all), Arc::clone(&self.deleted));
         let node = Arc::new(Node { number, all, deleted, limit: 3 });
-        let options = Options { node: Some(number as u16), page_grace: grace, ..super::options() };
+        let options = Options { node: Some(number as u16), page_grace: grace, ..options() };
         Tsdb::open(node, options).unwrap().0
     }
 }
@@ -233,4 +235,58 @@ fn keys_of_blocks_carry_day_and_node_and_rise() {
     assert_eq!(ids, expected);
     let days: Vec<i64> = ids.iter().map(|id| crate::day_of_block(*id)).collect();
     assert_eq!(days, [20_000, 20_000, 20_001]);
+}
+
+/// What one of the nodes does.
+#[derive(Debug, Clone, Copy)]
+enum Step {
+    Flush { series: usize },
+    Seal,
+    Maintain,
+    Restart,
+    Follow,
+}
+
+fn any_step() -> impl Strategy<Value = (usize, Step)> {
+    let step = prop_oneof![
+        8 => (1_usize..4).prop_map(|series| Step::Flush { series }),
+        2 => Just(Step::Seal),
+        2 => Just(Step::Maintain),
+        1 => Just(Step::Restart),
+        4 => Just(Step::Follow),
+    ];
+    (0_usize..2, step)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn property_nodes_that_follow_each_other_know_the_same(
+        steps in proptest::collection::vec(any_step(), 1..60),
+    ) {
+        let cluster = Cluster::new();
+        let mut nodes = [cluster.open(0, Duration::ZERO), cluster.open(1, Duration::ZERO)];
+        let mut expected = 0;
+        for (time, (node, step)) in (1_i64..).zip(steps) {
+            let time = time * 1_000;
+            match step {
+                Step::Flush { series } => {
+                    prop_assert!(flush(&nodes[node], time, series, time as f64).is_durable);
+                    expected += series;
+                }
+                Step::Seal => drop(nodes[node].seal().unwrap()),
+                Step::Maintain => drop(nodes[node].maintain(time).unwrap()),
+                Step::Restart => nodes[node] = cluster.open(node, Duration::ZERO),
+                Step::Follow => drop(nodes[node].follow().unwrap()),
+            }
+        }
+        for node in &nodes {
+            node.follow().unwrap();
+            prop_assert_eq!(count(node), expected);
+            prop_assert_eq!(node.stats().damaged_frames, 0);
+            prop_assert_eq!(node.stats().damaged_pages, 0);
+        }
+        prop_assert_eq!(contents(&nodes[0]), contents(&nodes[1]));
+    }
 }
