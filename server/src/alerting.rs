@@ -116,7 +116,7 @@ impl Alerting {
             dispatcher: Dispatcher::new(Arc::clone(&parts.receivers)),
             receivers: parts.receivers,
             token: None,
-            retry_at: Timestamp::MIN,
+            retry_at: 0,
             unwritten: AlertCommit::default(),
         };
         match held {
@@ -217,6 +217,12 @@ impl Alerting {
     pub(crate) fn is_taking_over(&self) -> bool {
         let held = self.leases.held(Role::Rules);
         held.is_some_and(|held| self.lock().token != Some(held.lease.token))
+    }
+
+    /// Goes on from what another process stored. Returns whether that could be read; if not it is to be
+    /// tried again at [`Self::next_due`]. Blocks.
+    pub(crate) fn take_over(&self, now: Timestamp) -> bool {
+        self.hold(&mut self.lock(), now).is_some()
     }
 
     fn publish(&self, view: View) {

@@ -157,11 +157,8 @@ impl Pipeline {
                 self.stats.missed.fetch_add(missed.max(0) as u64, Ordering::Relaxed);
                 self.flush(tick, runtime);
                 last = tick;
-            } else if self.alerting.is_taking_over() && last_stored(&self.stats) > 0 {
-                // At once, not at the next flush: somebody waits for what the other process did not do.
-                self.monitors.tick(now, runtime, true);
-                self.follow();
-                self.evaluate(last_stored(&self.stats));
+            } else if now >= dispatch_at && self.alerting.is_taking_over() {
+                self.take_over(now, runtime);
             } else if now >= dispatch_at {
                 self.alerting.dispatch(now);
             }
@@ -195,6 +192,17 @@ impl Pipeline {
                     () = stop.cancelled() => {}
                 }
             });
+        }
+    }
+
+    /// Goes on where another process stopped: at once, not at the next flush, for somebody waits for what it
+    /// did not do.
+    fn take_over(&self, now: Timestamp, runtime: &Handle) {
+        self.monitors.tick(now, runtime, true);
+        let last = self.stats.last_at.load(Ordering::Relaxed);
+        if self.alerting.take_over(now) && last > 0 {
+            self.follow();
+            self.evaluate(last);
         }
     }
 
@@ -243,11 +251,6 @@ impl Pipeline {
             firing: u32::try_from(firing).unwrap_or(u32::MAX),
         }));
     }
-}
-
-/// The time of the newest flush; 0 before the first.
-fn last_stored(stats: &PipelineStats) -> Timestamp {
-    stats.last_at.load(Ordering::Relaxed)
 }
 
 /// The first multiple of the interval after `last`.
