@@ -28,6 +28,7 @@ pub(crate) use start::{Running, start};
 use crate::{
     alerting::{Alerting, pictures::StorePictures},
     auth::AuthMemory,
+    cardinality::History,
     catalog::inventory::InventoryCache,
     cluster::{Leases, NodeLabel, Role},
     config::{Config, store::Engine},
@@ -40,6 +41,7 @@ use crate::{
     remote::{outgoing::Outgoing, receive::Receiver},
     runbooks::RunbookShelf,
     self_statsd::SelfStatsd,
+    store::Holds,
 };
 
 /// Everything that handlers and tasks share.
@@ -67,6 +69,8 @@ pub(crate) struct App {
     pub(crate) probes_skipped: Arc<AtomicU64>,
     pub(crate) runbooks: Arc<RunbookShelf>,
     pub(crate) inventory: InventoryCache,
+    pub(crate) cardinality: History,
+    pub(crate) store_holds: Arc<Holds>,
     pub(crate) sources: Arc<Sources>,
     pub(crate) listeners: Vec<Arc<Listener>>,
     pub(crate) events: Arc<Events>,

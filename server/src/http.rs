@@ -4,6 +4,7 @@
 
 mod alerts;
 mod assets;
+mod cardinality;
 mod connections;
 pub(crate) mod error;
 mod events;
@@ -76,6 +77,7 @@ pub(crate) fn router(app: Shared) -> Router {
         .route("/api/app/monitors/{name}", get(monitors::page))
         .route("/api/app/runbooks", get(runbooks::list))
         .route("/api/app/runbooks/{name}", get(runbooks::page))
+        .route("/api/app/cardinality", get(cardinality::cardinality))
         .route("/api/app/status", get(status::status))
         .route("/api/app/live", get(live::stream))
         .route("/render/{picture}", get(render::chart))

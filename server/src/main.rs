@@ -4,6 +4,7 @@ mod agent;
 mod alerting;
 mod app;
 mod auth;
+mod cardinality;
 mod catalog;
 mod cli;
 mod cluster;

@@ -17,7 +17,7 @@ use std::{
 };
 
 use api_types::LiveEvent;
-use ingest::{FlushReport, Offender, ReasonCounts, Registry, SourceId};
+use ingest::{FlushReport, Offender, Registry, SourceId};
 use model::{
     Clock, Column, Labels, Matcher, Sample, Storage, StorageError, Timestamp, storage::Select,
 };
@@ -67,8 +67,6 @@ pub(crate) struct PipelineStats {
 #[derive(Debug, Clone, Default)]
 struct Books {
     report: FlushReport,
-    /// Since the start.
-    refused: ReasonCounts,
     offenders: Vec<Offender>,
     series_by_source: HashMap<SourceId, usize>,
 }
@@ -82,11 +80,6 @@ impl PipelineStats {
     /// The last flush's report.
     pub(crate) fn report(&self) -> FlushReport {
         self.books().report.clone()
-    }
-
-    /// Lines that were accepted by a reader and refused at the flush, since the start.
-    pub(crate) fn refused(&self) -> ReasonCounts {
-        self.books().refused.clone()
     }
 
     /// Names whose lines are refused most.
@@ -104,7 +97,6 @@ impl PipelineStats {
         self.expired.fetch_add(report.expired as u64, Ordering::Relaxed);
         let ids = sources.books().into_iter().map(|(id, _)| id);
         let mut books = self.books();
-        books.refused.merge(&report.refused);
         books.report = report;
         books.offenders = registry.offenders().sorted();
         books.series_by_source = ids.map(|id| (id, registry.series_of_source(id))).collect();

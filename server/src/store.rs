@@ -1,12 +1,21 @@
 //! The adapter between the time-series store, which blocks, and the database, which does not.
 
-use std::time::Duration;
+use std::{
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use db::{
     DbError, Samples,
     samples::{BlockRow, FrameRow, PageRow},
 };
-use tokio::{runtime::Handle, time::timeout};
+use tokio::{
+    runtime::Handle,
+    time::{Instant, timeout},
+};
 use tsdb::engine::{self, BlockChange, Engine, EngineError, PeersKnown, PeersNews};
 
 /// Frames read at a time while the store opens.
@@ -22,11 +31,37 @@ const FLUSH_PATIENCE: Duration = Duration::from_secs(10);
 pub(crate) struct SqlEngine {
     samples: Samples,
     runtime: Handle,
+    holds: Arc<Holds>,
+}
+
+/// How long background work held the writer of the database.
+#[derive(Debug, Default)]
+pub(crate) struct Holds(AtomicU64);
+
+impl Holds {
+    /// The longest time since the start, in nanoseconds.
+    pub(crate) fn longest_ns(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    fn measure<T>(&self, work: impl FnOnce() -> T) -> T {
+        let start = monotonic();
+        let result = work();
+        let taken = monotonic().saturating_sub(start).as_nanos();
+        self.0.fetch_max(u64::try_from(taken).unwrap_or(u64::MAX), Ordering::Relaxed);
+        result
+    }
+}
+
+/// The time since the first call; it never goes back.
+pub(crate) fn monotonic() -> Duration {
+    static START: OnceLock<Instant> = OnceLock::new();
+    START.get_or_init(Instant::now).elapsed()
 }
 
 impl SqlEngine {
-    pub(crate) fn new(samples: Samples, runtime: Handle) -> Self {
-        Self { samples, runtime }
+    pub(crate) fn new(samples: Samples, runtime: Handle, holds: Arc<Holds>) -> Self {
+        Self { samples, runtime, holds }
     }
 
     fn wait<T>(
@@ -86,7 +121,7 @@ impl Engine for SqlEngine {
             .iter()
             .map(|page| PageRow { block: page.block, page: page.page, bytes: page.bytes.clone() })
             .collect();
-        self.wait("write pages", self.samples.stage_pages(&rows))
+        self.holds.measure(|| self.wait("write pages", self.samples.stage_pages(&rows)))
     }
 
     fn change_blocks(&self, change: &BlockChange) -> Result<(), EngineError> {
@@ -102,7 +137,7 @@ impl Engine for SqlEngine {
         });
         let work =
             self.samples.change_blocks(add.as_ref(), &change.remove, change.delete_frames_up_to);
-        self.wait("change the set of blocks", work)
+        self.holds.measure(|| self.wait("change the set of blocks", work))
     }
 
     fn blocks(&self) -> Result<Vec<engine::BlockRow>, EngineError> {

@@ -77,6 +77,19 @@ definitions! {
     STORE_DAMAGED = "bellwether_store_damaged_total", Counter, true,
         "Frames and pages that failed their checksum and were left out.";
     STORE_BLOCKS = "bellwether_store_blocks", Gauge, false, "Sealed blocks.";
+    STORE_ROLLUPS = "bellwether_store_rollup_blocks", Gauge, false, "Blocks of rollups.";
+    STORE_SIZE = "bellwether_store_bytes", Gauge, false,
+        "Bytes of all that is stored: pages, indexes and frames; store.retention_size limits them.";
+    STORE_EXPIRED = "bellwether_store_expired_blocks_total", Counter, false,
+        "Blocks deleted because their time was up.";
+    STORE_EVICTED = "bellwether_store_evicted_blocks_total", Counter, false,
+        "Blocks deleted before their time because of store.retention_size.";
+    STORE_DELETIONS = "bellwether_store_deletions_total", Counter, false,
+        "Deletions of series.";
+    STORE_PENDING_DELETIONS = "bellwether_store_pending_deletions", Gauge, false,
+        "Deletions whose room is not free yet.";
+    STORE_HOLD = "bellwether_store_longest_hold_seconds", Gauge, false,
+        "The longest time since the start that background work held up writers of samples.";
     STORE_BYTES = "bellwether_store_page_bytes", Gauge, false, "Bytes of all pages.";
     STORE_PEERS = "bellwether_store_peers", Gauge, false,
         "Other nodes on the same database whose samples are in memory or in blocks.";

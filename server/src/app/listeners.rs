@@ -88,6 +88,8 @@ fn options(statsd: &Statsd, listen: Listen, mappings: &Mappings) -> ListenerOpti
             mapping: mappings.of(&listen.mappings.0),
         },
         workers: listen.workers,
+        max_series: statsd.max_series,
+        max_series_per_source: statsd.max_series_per_source,
         receive_buffer: statsd.receive_buffer.0,
         allow: statsd.allowed(),
         stream: StreamOptions {

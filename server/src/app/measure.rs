@@ -50,9 +50,7 @@ impl App {
         readings.add(t::DATAGRAMS, total.datagrams);
         readings.add(t::BYTES, total.bytes);
         readings.add(t::LINES, total.lines);
-        let mut rejected = total.rejected.clone();
-        rejected.merge(&self.pipeline.refused());
-        for (reason, count) in rejected.iter() {
+        for (reason, count) in total.rejected.iter() {
             readings.add_labeled(t::REJECTED, "reason", reason.as_str(), count);
         }
         readings.add(t::TRUNCATED, total.truncated);
@@ -134,6 +132,14 @@ impl App {
         readings.add(t::STORE_PEERS, stats.peers);
         readings.add(t::STORE_PEER_SERIES, stats.peer_series);
         readings.add(t::STORE_PEER_FLUSHES, stats.peer_frames);
+        readings.add(t::STORE_ROLLUPS, stats.rollup_blocks);
+        readings.add(t::STORE_SIZE, stats.stored_bytes);
+        readings.add(t::STORE_EXPIRED, stats.expired_blocks);
+        readings.add(t::STORE_EVICTED, stats.evicted_blocks);
+        readings.add(t::STORE_DELETIONS, stats.deletions);
+        readings.add(t::STORE_PENDING_DELETIONS, stats.pending_deletions);
+        let hold = stats.longest_hold_ns.max(self.store_holds.longest_ns());
+        readings.add(t::STORE_HOLD, hold as f64 / 1e9);
         readings.add(t::STORE_BYTES, stats.page_bytes);
         readings.add(t::QUERIES, self.queries.stats.total.load(Ordering::Relaxed));
         readings.add(t::QUERIES_FAILED, self.queries.stats.failed.load(Ordering::Relaxed));

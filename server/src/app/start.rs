@@ -28,6 +28,7 @@ use crate::{
     agent::{self, Agent},
     alerting::{self, Alerting, convert::AlertContext, outbox::SqlOutbox, pictures::StorePictures},
     auth,
+    cardinality::History,
     catalog::inventory::InventoryCache,
     cluster::{self, Joined, Keep, Role},
     config::{Config, auth::AuthMode},
@@ -43,6 +44,7 @@ use crate::{
     },
     runbooks::RunbookShelf,
     self_statsd::SelfStatsd,
+    store::Holds,
     uptime::{board::KEPT_MS, probe::Prober, schedule},
 };
 
@@ -89,7 +91,9 @@ pub(crate) async fn start(config: Config) -> anyhow::Result<Running> {
     let joined = cluster::join(&config, samples, &meta).await?;
     let Joined { samples, leases, .. } = &joined;
     keep_leases(&config, &joined, &meta, &tasks);
-    let (store, last_flush) = store::open(&config, samples, joined.number, &runtime).await?;
+    let store_holds = Arc::new(Holds::default());
+    let (store, last_flush) =
+        store::open(&config, joined.number, samples, &runtime, Arc::clone(&store_holds)).await?;
     let queries = Queries::new(
         Arc::clone(&store),
         Engine::new(promql::Options {
@@ -204,6 +208,8 @@ pub(crate) async fn start(config: Config) -> anyhow::Result<Running> {
         probes_skipped: Arc::default(),
         runbooks,
         inventory: InventoryCache::default(),
+        cardinality: History::default(),
+        store_holds,
         sources,
         listeners,
         events: Arc::new(events),

@@ -13,7 +13,7 @@ use crate::{
     cluster::{self, Care, Role},
     config::Config,
     query::blocking,
-    store::SqlEngine,
+    store::{Holds, SqlEngine, monotonic},
 };
 
 /// How often old data is sealed, merged and removed.
@@ -26,11 +26,12 @@ const CARE_INTERVAL_MS: i64 = 600_000;
 /// The store, and the time of the newest flush in it.
 pub(super) async fn open(
     config: &Config,
-    samples: &Samples,
     node: Option<u16>,
+    samples: &Samples,
     runtime: &Handle,
+    holds: Arc<Holds>,
 ) -> anyhow::Result<(Arc<Tsdb>, Option<Timestamp>)> {
-    let engine = Arc::new(SqlEngine::new(samples.clone(), runtime.clone()));
+    let engine = Arc::new(SqlEngine::new(samples.clone(), runtime.clone(), holds));
     let options = store_options(config, node);
     let (store, report) = blocking(move || {
         let (store, report) = Tsdb::open(engine, options)?;
@@ -58,11 +59,27 @@ pub(super) async fn open(
 fn store_options(config: &Config, node: Option<u16>) -> tsdb::Options {
     tsdb::Options {
         retention: config.store.retention.0,
+        retention_bytes: config.store.retention_size.map(|size| size.0),
+        rollups: config.store.rollups.levels(config.store.retention),
+        clock: monotonic,
         seal_interval: config.store.seal_interval.0,
         node,
         // A query on another node that began before it heard of the change.
         page_grace: node.map_or(Duration::ZERO, |_| 2 * config.query.timeout.0 + PAGE_GRACE),
         ..tsdb::Options::default()
+    }
+}
+
+/// Says what went for good. The rest is in the metrics.
+fn log_maintenance(done: tsdb::Maintenance) {
+    if done.expired_blocks > 0 {
+        tracing::info!(
+            blocks = done.expired_blocks,
+            "blocks of samples or rollups were deleted: their time was up, or there was no room"
+        );
+    }
+    if done.cleaned_blocks > 0 {
+        tracing::info!("a block was written again without what was deleted");
     }
 }
 
@@ -82,9 +99,15 @@ pub(super) fn start_maintenance(
                 cared_at = now;
                 care(&app, &runtime, now);
             }
-            if let Err(error) = app.queries.store().maintain(now) {
-                tracing::error!(error = %model::text::causes(&error), "maintaining the store failed");
+            let store = app.queries.store();
+            match store.maintain(now) {
+                Ok(done) => log_maintenance(done),
+                Err(error) => {
+                    let error = model::text::causes(&error);
+                    tracing::error!(%error, "maintaining the store failed");
+                }
             }
+            app.cardinality.observe(store, now);
             runtime.block_on(async {
                 tokio::select! {
                     () = tokio::time::sleep(MAINTENANCE_INTERVAL) => {}

@@ -61,7 +61,7 @@ impl Care<'_> {
     }
 
     fn tidy(&self, samples: Samples, number: u64, now: Timestamp) -> anyhow::Result<()> {
-        let engine = Arc::new(SqlEngine::new(samples, self.runtime.clone()));
+        let engine = Arc::new(SqlEngine::new(samples, self.runtime.clone(), Arc::default()));
         let options = tsdb::Options { node: Some(u16::try_from(number)?), ..self.options.clone() };
         let (store, _) = Tsdb::open(engine, options)?;
         store.seal()?;

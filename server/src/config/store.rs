@@ -9,11 +9,17 @@ use std::{
 use db::{Address, AddressError};
 use serde::Deserialize;
 
-use super::{Problems, value::Span};
+use tsdb::RollupLevel;
+
+use super::{
+    Problems,
+    value::{Bytes, Span},
+};
 
 /// Lengths of a name of a node.
 const MAX_NODE: usize = 100;
 const MIN_RETENTION: Duration = Duration::from_hours(1);
+const MIN_RETENTION_SIZE: u64 = 64 << 20;
 
 /// What keeps samples, alerts, accounts and the rest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -45,8 +51,46 @@ pub(crate) struct Store {
     pub(crate) lease: Span,
     /// How long samples are kept, at least `1h`.
     pub(crate) retention: Span,
+    /// How much room all of it may take, rollups included; the oldest goes first. At least `64MiB`; no
+    /// limit when it is not set. Who should change it: those whose disk fills up before `retention` is over.
+    pub(crate) retention_size: Option<Bytes>,
+    /// What is kept of samples that are older than `retention`.
+    pub(crate) rollups: Rollups,
     /// How much data is gathered before it is sealed into pages; `20m` to `2h`.
     pub(crate) seal_interval: Span,
+}
+
+/// `store.rollups`: how long what windows of samples come to is kept.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Rollups {
+    /// Windows of five minutes. Default `180d`; `0s` for none.
+    #[serde(rename = "5m")]
+    pub(crate) five_minutes: Span,
+    /// Windows of one hour. Default `2y`; `0s` for none.
+    #[serde(rename = "1h")]
+    pub(crate) one_hour: Span,
+}
+
+impl Default for Rollups {
+    fn default() -> Self {
+        Self { five_minutes: Span::seconds(180 * 86_400), one_hour: Span::seconds(730 * 86_400) }
+    }
+}
+
+impl Rollups {
+    fn all(&self) -> [(&'static str, Duration, Span); 2] {
+        [
+            ("store.rollups.5m", Duration::from_mins(5), self.five_minutes),
+            ("store.rollups.1h", Duration::from_hours(1), self.one_hour),
+        ]
+    }
+
+    /// As the store wants them. Those that would be gone before the samples are left out.
+    pub(crate) fn levels(&self, samples: Span) -> Vec<RollupLevel> {
+        let kept = self.all().into_iter().filter(|(_, _, retention)| retention.0 > samples.0);
+        kept.map(|(_, window, retention)| RollupLevel { window, retention: retention.0 }).collect()
+    }
 }
 
 impl fmt::Debug for Store {
@@ -56,6 +100,8 @@ impl fmt::Debug for Store {
             .field("node", &self.node)
             .field("lease", &self.lease)
             .field("retention", &self.retention)
+            .field("retention_size", &self.retention_size)
+            .field("rollups", &self.rollups)
             .field("seal_interval", &self.seal_interval)
             .finish_non_exhaustive()
     }
@@ -71,6 +117,8 @@ impl Default for Store {
             node: None,
             lease: Span::seconds(6),
             retention: Span::seconds(30 * 86_400),
+            retention_size: None,
+            rollups: Rollups::default(),
             seal_interval: Span::seconds(3600),
         }
     }
@@ -103,6 +151,22 @@ impl Store {
     pub(super) fn validate(&self, problems: &mut Problems) {
         if self.retention.0 < MIN_RETENTION {
             problems.add("store.retention", "must be at least 1h");
+        }
+        if self.retention_size.is_some_and(|size| size.0 < MIN_RETENTION_SIZE) {
+            problems.add("store.retention_size", "must be at least 64MiB");
+        }
+        let mut shortest = self.retention.0;
+        for (key, window, retention) in self.rollups.all() {
+            // Of those that nobody asked for nothing is said.
+            let is_default = Rollups::default().all().contains(&(key, window, retention));
+            if retention.0 > shortest {
+                shortest = retention.0;
+            } else if !retention.0.is_zero() && !is_default {
+                problems.add(
+                    key,
+                    "must be longer than store.retention and than finer rollups, or 0s for none",
+                );
+            }
         }
         if !(20 * 60..=2 * 3600).contains(&self.seal_interval.0.as_secs()) {
             problems.add("store.seal_interval", "must be between 20m and 2h");
@@ -199,6 +263,28 @@ mod tests {
             assert_eq!(address.to_string(), expected);
             assert!(!format!("{store:?}{address:?}").contains("hidden"));
         }
+    }
+
+    #[test]
+    fn rollups_are_kept_longer_than_what_they_are_made_of() {
+        let levels = |text: &str| {
+            let store = read(text);
+            let levels = store.rollups.levels(store.retention);
+            levels.iter().map(|level| level.retention.as_secs() / 86_400).collect::<Vec<_>>()
+        };
+        assert_eq!(levels(""), [180, 730]);
+        assert_eq!(levels("retention = \"1y\""), [730]);
+        assert_eq!(levels("rollups = { 5m = \"0s\", 1h = \"1y\" }"), [365]);
+        for (text, key) in [
+            ("rollups = { 5m = \"30d\" }", "store.rollups.5m"),
+            ("rollups = { 1h = \"90d\" }", "store.rollups.1h"),
+            ("retention_size = \"1MB\"", "store.retention_size"),
+        ] {
+            let problems = problems_of(text);
+            assert_eq!(problems.len(), 1, "{text}: {problems:?}");
+            assert_eq!(problems[0].0, key, "{text}");
+        }
+        assert_eq!(problems_of("retention_size = \"20GB\""), []);
     }
 
     #[test]

@@ -36,7 +36,7 @@ impl<'de> Deserialize<'de> for Span {
     }
 }
 
-/// A number of bytes, such as `"8MiB"`; units count in 1024s.
+/// A number of bytes, such as `"8MiB"` or `"20GB"`; all units count in 1024s, as in Prometheus.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Bytes(pub(crate) u64);
 
@@ -45,9 +45,10 @@ impl Bytes {
         let digits = text.bytes().take_while(u8::is_ascii_digit).count();
         let factor: u64 = match text[digits..].trim() {
             "" | "B" => 1,
-            "KiB" => 1 << 10,
-            "MiB" => 1 << 20,
-            "GiB" => 1 << 30,
+            "KiB" | "KB" => 1 << 10,
+            "MiB" | "MB" => 1 << 20,
+            "GiB" | "GB" => 1 << 30,
+            "TiB" | "TB" => 1 << 40,
             _ => return None,
         };
         text[..digits].parse::<u64>().ok()?.checked_mul(factor).map(Self)
@@ -108,7 +109,8 @@ mod tests {
             ("512", Some(512)),
             ("8 MiB", Some(8 << 20)),
             ("1GiB", Some(1 << 30)),
-            ("8MB", None),
+            ("8MB", Some(8 << 20)),
+            ("8 megabytes", None),
             ("MiB", None),
             ("-1", None),
             ("99999999999GiB", None),

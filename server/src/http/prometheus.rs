@@ -1,6 +1,7 @@
 //! Prometheus's HTTP API: the same paths, parameters, JSON and errors, so that Grafana and promtool
 //! work unchanged. Source: `web/api/v1/api.go` in Prometheus.
 
+mod admin;
 mod envelope;
 mod metadata;
 mod params;
@@ -34,5 +35,11 @@ pub(super) fn routes() -> Router<Shared> {
         .route("/status/buildinfo", get(metadata::build_info))
         .route("/rules", get(rules::rules))
         .route("/alerts", get(rules::alerts))
+        .route("/status/tsdb", get(admin::status))
+        .route("/admin/tsdb/delete_series", post(admin::delete_series).put(admin::delete_series))
+        .route(
+            "/admin/tsdb/clean_tombstones",
+            post(admin::clean_tombstones).put(admin::clean_tombstones),
+        )
         .route("/write", post(write::write))
 }

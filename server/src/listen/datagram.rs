@@ -73,6 +73,8 @@ struct Reader<'a> {
     rest: Option<Duration>,
     /// Numbers of allowed senders that have one. Bounded, because senders beyond the limit have none.
     known: HashMap<IpAddr, SourceId>,
+    /// Who sent the datagram before: most come several in a row.
+    last: Option<(IpAddr, SourceId)>,
     buffers: Vec<Vec<u8>>,
     headers: MultiHeaders<SockaddrStorage>,
     received: Vec<Received>,
@@ -87,6 +89,7 @@ impl<'a> Reader<'a> {
             rest: (listener.endpoint.transport() == Transport::Udp)
                 .then(|| rest_within(listener.granted_buffer.unwrap_or(0))),
             known: HashMap::new(),
+            last: None,
             buffers: vec![vec![0; MAX_DATAGRAM]; BATCH + 1],
             headers: MultiHeaders::preallocate(BATCH, None),
             received: Vec::with_capacity(BATCH + 1),
@@ -163,13 +166,20 @@ impl<'a> Reader<'a> {
     fn accept(&mut self) {
         let mut batch = self.listener.batch(self.worker);
         for (received, buffer) in self.received.iter().zip(&self.buffers) {
-            let known = received.address.and_then(|address| self.known.get(&address).copied());
-            let Some(source) = known.or_else(|| self.listener.admit(received.address)) else {
-                continue;
+            let last = self.last.filter(|(address, _)| received.address == Some(*address));
+            let source = if let Some((_, source)) = last {
+                source
+            } else {
+                let known = received.address.and_then(|address| self.known.get(&address).copied());
+                let Some(source) = known.or_else(|| self.listener.admit(received.address)) else {
+                    continue;
+                };
+                if let Some(address) = received.address.filter(|_| source != SourceId(0)) {
+                    self.known.insert(address, source);
+                    self.last = Some((address, source));
+                }
+                source
             };
-            if let Some(address) = received.address.filter(|_| source != SourceId(0)) {
-                self.known.insert(address, source);
-            }
             batch.accept(&buffer[..received.length], source, received.is_truncated);
         }
     }

@@ -30,6 +30,10 @@ pub(crate) struct ListenerOptions {
     pub(crate) dialect: Dialect,
     /// Sockets that share the address, each with a thread; UDP only.
     pub(crate) workers: NonZeroUsize,
+    /// The most series in all; a reader remembers twice as many spellings.
+    pub(crate) max_series: usize,
+    /// The most series that one address may make.
+    pub(crate) max_series_per_source: usize,
     /// The socket buffer asked of the kernel, in bytes; UDP only.
     pub(crate) receive_buffer: u64,
     /// Networks whose hosts may send; empty for all.
@@ -120,6 +124,9 @@ impl Listener {
         let worker = || Worker {
             shard: Mutex::new(Shard::new(ShardOptions {
                 dialect: options.dialect.clone(),
+                // A series may have several spellings.
+                max_contexts: options.max_series.saturating_mul(2),
+                max_contexts_per_source: options.max_series_per_source.saturating_mul(2),
                 ..ShardOptions::default()
             })),
             kernel_drops: AtomicU64::new(0),

@@ -7,7 +7,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use ingest::{SourceId, Tally};
+use ingest::{ReasonCounts, SourceId, Tally};
 use model::Timestamp;
 
 use super::Transport;
@@ -96,6 +96,19 @@ impl Sources {
             if let Some(books) = inner.books.get_mut(id.0 as usize) {
                 books.tally.merge(tally);
                 books.last_seen = now;
+            }
+        }
+    }
+
+    /// Notes what was accepted at first and refused at the end of a window.
+    pub(crate) fn refuse(&self, refused: &[(SourceId, ReasonCounts)]) {
+        let mut inner = self.lock();
+        for (id, counts) in refused {
+            if let Some(Tally { accepted, rejected, .. }) =
+                inner.books.get_mut(id.0 as usize).map(|books| &mut books.tally)
+            {
+                *accepted = accepted.saturating_sub(counts.total());
+                rejected.merge(counts);
             }
         }
     }

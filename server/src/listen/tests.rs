@@ -17,6 +17,8 @@ pub(crate) fn options(address: &str) -> ListenerOptions {
         endpoint: Endpoint::parse(address).unwrap(),
         dialect: Dialect::default(),
         workers: NonZeroUsize::MIN,
+        max_series: 1_000_000,
+        max_series_per_source: 1_000_000,
         receive_buffer: 1 << 20,
         allow: Vec::new(),
         stream: StreamOptions {

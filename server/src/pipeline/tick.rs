@@ -143,6 +143,10 @@ impl Pipeline {
             self.sources.record(&window.tallies, at);
             self.registry.merge(window);
         }
+        let room = self.registry.room();
+        for mut shard in self.listeners.iter().flat_map(|listener| listener.shards()) {
+            shard.set_room(room);
+        }
         let (store, node) = (&*self.store, &self.node);
         let mut gathering = Gathering::new(store, &mut self.series, self.registry.len());
         let mut seed = |labels: &Labels| {
@@ -153,6 +157,7 @@ impl Pipeline {
             })
         };
         let report = self.registry.flush(at, &mut seed, &mut gathering);
+        self.sources.refuse(&report.refused);
         let (outside, metadata) = self.outside.take();
         gathering.metadata.extend(metadata);
         for (labels, value) in outside {

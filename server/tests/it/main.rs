@@ -12,6 +12,7 @@ mod bad_config;
 mod bad_lines;
 mod cluster;
 mod databases;
+mod deletion;
 mod durability;
 mod events;
 mod live;

@@ -6,6 +6,7 @@
 //! page's own time range.
 
 pub mod alert;
+pub mod cardinality;
 pub mod check;
 pub mod error;
 pub mod event;

@@ -19,6 +19,10 @@ use crate::{
 
 const DAY_SHIFT: u32 = 46;
 const DAY_MS: i64 = 86_400_000;
+/// A row of this level has no pages.
+const LEVEL_OF_NOTES: i64 = 0;
+/// Rows of higher levels are rollups.
+const LAST_LEVEL_OF_SAMPLES: i64 = 2;
 /// Any number that nothing else takes as the key of a lock.
 const LOCK: i64 = 0x0042_454c_4c57_4554;
 
@@ -35,8 +39,8 @@ impl Days {
         self.made.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether the pages of a block go with their day.
-    pub(crate) fn is_expiring(&self, block: u64) -> bool {
+    /// Whether the day of a block is as old as samples may become.
+    fn is_expiring(&self, block: u64) -> bool {
         (1..=self.expiring.load(Ordering::Relaxed)).contains(&day_of(block))
     }
 }
@@ -76,6 +80,23 @@ impl Samples {
             }
         }
         Ok(())
+    }
+
+    /// Whether the pages of a block that is gone are left to their day. A day that holds rollups, which stay
+    /// longer than samples, does not go with these.
+    pub(crate) async fn goes_with_its_day(&self, block: u64) -> Result<bool, sqlx::Error> {
+        if !self.days.is_expiring(block) {
+            return Ok(false);
+        }
+        let day = day_of(block);
+        let rollups =
+            query("select exists (select 1 from block where id >= $1 and id < $2 and level > $3)")
+                .bind(first_block(day))
+                .bind(first_block(day + 1))
+                .bind(LAST_LEVEL_OF_SAMPLES)
+                .fetch_one(&self.pools.read)
+                .await?;
+        Ok(!rollups.get::<bool>(0))
     }
 
     async fn make_day(&self, day: i64) -> Result<(), sqlx::Error> {
@@ -139,9 +160,12 @@ impl Samples {
     async fn drop_day(&self, day: i64) -> Result<bool, sqlx::Error> {
         let mut tx = self.pools.write.begin().await?;
         query("select pg_advisory_xact_lock($1)").bind(LOCK).fetch_all(&mut tx).await?;
-        let used = query("select exists (select 1 from block where id >= $1 and id < $2)")
+        let used =
+            query("select exists (select 1 from block where id >= $1 and id < $2 and level > $3)");
+        let used = used
             .bind(first_block(day))
             .bind(first_block(day + 1))
+            .bind(LEVEL_OF_NOTES)
             .fetch_one(&mut tx)
             .await?;
         if used.get(0) {

@@ -273,7 +273,7 @@ impl Samples {
     /// When pages may be left.
     pub async fn delete_pages(&self, block: u64) -> Result<(), DbError> {
         const ACTION: &str = "delete pages";
-        if self.days.is_expiring(block) {
+        if self.goes_with_its_day(block).await.attempt(ACTION)? {
             return Ok(());
         }
         loop {

@@ -225,7 +225,12 @@ impl<'a> Iterator for Lines<'a> {
 
     #[inline]
     fn next(&mut self) -> Option<&'a [u8]> {
-        while !self.rest.is_empty() {
+        while let Some(first) = self.rest.first() {
+            // Datagrams of nothing but line ends cost no search each.
+            if *first == b'\n' {
+                self.rest = &self.rest[1..];
+                continue;
+            }
             let line = match memchr(b'\n', self.rest) {
                 Some(end) => {
                     let line = &self.rest[..end];

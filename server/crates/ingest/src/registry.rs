@@ -92,6 +92,9 @@ impl TimeToLive {
     }
 }
 
+/// Contexts that may be learned though no series may be made, however low the limit is.
+const SPELLINGS: usize = 1_024;
+
 /// How many series may live.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
@@ -145,8 +148,8 @@ pub struct FlushReport {
     pub expired: usize,
     /// Samples emitted with a time of their own.
     pub timed: usize,
-    /// Lines accepted by a shard and refused here since the last flush.
-    pub refused: ReasonCounts,
+    /// Lines accepted by a shard and refused here since the last flush, by who made the series.
+    pub refused: Vec<(SourceId, ReasonCounts)>,
 }
 
 impl FlushReport {
@@ -180,7 +183,13 @@ struct Pending {
     gauge_changes: Vec<GaugeChange>,
     timed: Vec<TimedSample>,
     metadata: Vec<Metadata>,
-    refused: ReasonCounts,
+    refused: HashMap<SourceId, ReasonCounts, foldhash::fast::RandomState>,
+}
+
+impl Pending {
+    fn refuse(&mut self, source: SourceId, reason: Reason, lines: u64) {
+        self.refused.entry(source).or_default().add(reason, lines);
+    }
 }
 
 #[derive(Debug)]
@@ -245,6 +254,15 @@ impl Registry {
         &self.offenders
     }
 
+    /// How many contexts a shard may learn until the next flush ([`Shard::set_room`]): as many as
+    /// series may still be made, and some for other spellings of series that live.
+    ///
+    /// [`Shard::set_room`]: crate::Shard::set_room
+    pub fn room(&self) -> usize {
+        let max = self.options.limits.max_series;
+        max.saturating_sub(self.len()) + max / 64 + SPELLINGS
+    }
+
     /// How many live series a source has made.
     pub fn series_of_source(&self, source: SourceId) -> usize {
         self.by_source.get(&source).copied().unwrap_or(0)
@@ -306,7 +324,7 @@ impl Registry {
         };
         if let Some(reason) = refused {
             series.set_refused(true);
-            self.pending.refused.add(reason, lines);
+            self.pending.refuse(series.source, reason, lines);
             self.offenders.record(series.name(), series.source, reason, lines);
             return None;
         }

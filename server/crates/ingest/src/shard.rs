@@ -29,8 +29,10 @@ use cache::{CacheLimits, ContextCache, NO_CELL};
 
 /// A batch of this many samples is looked up together; longer datagrams take several.
 const BATCH: usize = 256;
-/// Contexts not used for a while are looked for once in this many windows.
+/// Contexts not used for a while are looked for once in this many windows,
 const SWEEP_INTERVAL: u32 = 64;
+/// and earlier once so many were learned that a look at all of them costs little beside that.
+const SWEEP_LEARNED: usize = 1_024;
 
 /// The bounds of a shard.
 #[derive(Debug, Clone)]
@@ -128,6 +130,10 @@ pub struct Shard {
     epoch: u32,
     window: Window,
     tallies: Vec<Tally>,
+    /// How many more contexts may be learned.
+    room: usize,
+    /// How many were learned since those not used were looked for.
+    learned: usize,
     /// Kept for their memory only; both are empty between datagrams.
     staged: Vec<Staged<'static>>,
     verdicts: Vec<Option<Reason>>,
@@ -147,6 +153,8 @@ impl Shard {
             epoch: 1,
             window: Window::default(),
             tallies: Vec::new(),
+            room: usize::MAX,
+            learned: 0,
             staged: Vec::with_capacity(BATCH),
             verdicts: Vec::new(),
         }
@@ -156,6 +164,14 @@ impl Shard {
     pub fn set_dialect(&mut self, dialect: Dialect) {
         self.options.dialect = dialect;
         self.contexts.clear();
+    }
+
+    /// Says how many contexts may be learned until this is said again; further ones are refused as
+    /// series beyond the limit. Without it only the bounds of the options hold.
+    ///
+    /// A registry that is full would refuse them anyway, but only after a window full of them.
+    pub fn set_room(&mut self, room: usize) {
+        self.room = room.saturating_sub(self.window.announced.len());
     }
 
     /// How many contexts are cached.
@@ -223,7 +239,9 @@ impl Shard {
     pub fn take_window(&mut self) -> Window {
         // Epoch 0 marks contexts that have no cell.
         self.epoch = self.epoch.checked_add(1).unwrap_or(1);
-        if self.epoch.is_multiple_of(SWEEP_INTERVAL) {
+        let is_crowded = self.learned >= SWEEP_LEARNED.max(self.contexts.len() / 32);
+        if self.epoch.is_multiple_of(SWEEP_INTERVAL) || is_crowded {
+            self.learned = 0;
             self.contexts.forget_idle(self.epoch, self.options.idle_windows);
         }
         let next =

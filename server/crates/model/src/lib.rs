@@ -19,6 +19,7 @@ pub mod labels;
 pub mod matcher;
 pub mod metadata;
 pub mod number;
+pub mod rollup;
 pub mod storage;
 pub mod text;
 pub mod time;

@@ -10,6 +10,7 @@ use crate::{
     labels::Labels,
     matcher::Matcher,
     metadata::Metadata,
+    rollup::{RollupColumn, Zone},
     time::Timestamp,
     value::{Sample, Value},
 };
@@ -50,14 +51,33 @@ pub trait Selection: Send + Sync {
     fn labels(&self) -> &[Labels];
 
     /// Decodes the samples of series `index` within the requested range into `out`, which is cleared
-    /// first.
+    /// first. In a zone of rollups these are the first and the last sample of each window that touches
+    /// the range, so that up to a window's length before its start is told too.
     ///
     /// # Errors
     /// When the store below fails.
     fn read(&self, index: usize, out: &mut Column) -> Result<(), StorageError>;
 
-    /// The newest sample of series `index` within the range; `None` when there is none. Stores answer
-    /// this without decoding where they can.
+    /// Where samples are known as rollups only, ascending and without gaps; empty where nothing in the
+    /// range is.
+    fn zones(&self) -> &[Zone] {
+        &[]
+    }
+
+    /// Decodes the rollups of series `index` that touch the requested range and lie in the zones into
+    /// `out`, which is cleared first.
+    ///
+    /// # Errors
+    /// When the store below fails.
+    fn read_rollups(&self, index: usize, out: &mut RollupColumn) -> Result<(), StorageError> {
+        let _ = index;
+        out.clear();
+        Ok(())
+    }
+
+    /// The newest sample of series `index` within the range, or, where a zone of rollups has a window
+    /// longer than the range, within that length before its end; `None` when there is none. Stores
+    /// answer this without decoding where they can.
     ///
     /// # Errors
     /// When the store below fails.

@@ -5,9 +5,10 @@
 use std::{
     collections::{HashMap, hash_map::Entry},
     fmt,
+    time::Duration,
 };
 
-use model::{Timestamp, labels::Quoted, number::Shortest};
+use model::{Timestamp, duration::Pretty, labels::Quoted, number::Shortest};
 
 use crate::parser::Span;
 
@@ -209,6 +210,8 @@ pub(crate) enum Note<'a> {
     QuantileSkewed { metric: &'a str },
     FractionNaN { metric: &'a str },
     BoundsReconciled(Combination),
+    FromRollups { until: Timestamp, window_ms: i64 },
+    ApproximateFromRollups,
 }
 
 impl Note<'_> {
@@ -240,6 +243,8 @@ impl Note<'_> {
             | Self::QuantileNaN { .. }
             | Self::QuantileSkewed { .. }
             | Self::FractionNaN { .. }
+            | Self::FromRollups { .. }
+            | Self::ApproximateFromRollups
             | Self::BoundsReconciled(_) => Level::Info,
         }
     }
@@ -350,6 +355,15 @@ impl fmt::Display for Note<'_> {
                  fractions{}",
                 ForMetric(metric)
             ),
+            Self::FromRollups { until, window_ms } => write!(
+                f,
+                "samples up to {} are known from rollups of {} only",
+                Rfc3339(until),
+                Pretty(Duration::from_millis(window_ms.unsigned_abs()))
+            ),
+            Self::ApproximateFromRollups => {
+                f.write_str("result is approximate, from the first and last sample of each rollup")
+            }
             Self::BoundsReconciled(how) => {
                 write!(f, "mismatched custom buckets were reconciled during {}", how.as_str())
             }

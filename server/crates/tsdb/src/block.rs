@@ -20,10 +20,11 @@ pub(crate) use index::{Block, ChunkRef};
 
 use crate::bytes::{FormatError, open_envelope};
 
-const INDEX_MAGIC: [u8; 4] = *b"BWI\0";
-const INDEX_VERSION: u8 = 1;
-const PAGE_MAGIC: [u8; 4] = *b"BWP\0";
-const PAGE_VERSION: u8 = 1;
+pub(crate) const INDEX_MAGIC: [u8; 4] = *b"BWI\0";
+/// Version 1 had no windows and knew of no deletion; it is still read.
+pub(crate) const INDEX_VERSION: u8 = 2;
+pub(crate) const PAGE_MAGIC: [u8; 4] = *b"BWP\0";
+pub(crate) const PAGE_VERSION: u8 = 1;
 
 /// The order of series in a block: by metric, then by labels.
 pub(crate) fn series_order(a: &Labels, b: &Labels) -> Ordering {

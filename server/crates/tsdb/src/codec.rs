@@ -15,6 +15,7 @@ pub(crate) mod bits;
 pub(crate) mod decimal;
 mod floats;
 pub(crate) mod histograms;
+pub(crate) mod rollups;
 pub(crate) mod times;
 
 /// The most samples one chunk may hold. A damaged count cannot ask for more memory than this.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use model::{Column, Sample, Timestamp, Value};
+use model::{Column, Sample, Timestamp, Value, rollup::RollupColumn};
 
 /// What two columns had in common.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -58,6 +58,38 @@ fn clip_side<T>(times: &mut Vec<Timestamp>, values: &mut Vec<T>, start: Timestam
     let before = times.partition_point(|&time| time < start);
     times.drain(..before);
     values.drain(..before);
+}
+
+/// Takes away the samples from `start` to `end`, both inclusive.
+pub(crate) fn remove(column: &mut Column, start: Timestamp, end: Timestamp) {
+    remove_side(&mut column.float_times, &mut column.floats, start, end);
+    remove_side(&mut column.histogram_times, &mut column.histograms, start, end);
+}
+
+fn remove_side<T>(
+    times: &mut Vec<Timestamp>,
+    values: &mut Vec<T>,
+    start: Timestamp,
+    end: Timestamp,
+) {
+    let from = times.partition_point(|&time| time < start);
+    let to = times.partition_point(|&time| time <= end);
+    if from < to {
+        times.drain(from..to);
+        values.drain(from..to);
+    }
+}
+
+/// Takes away the windows of which any part lies between `start` and `end`, both inclusive.
+pub(crate) fn remove_windows(
+    column: &mut RollupColumn,
+    start: Timestamp,
+    end: Timestamp,
+    window_ms: i64,
+) {
+    let is_kept = |last: Timestamp| last < start || last.saturating_sub(window_ms) >= end;
+    column.floats.retain(|window| is_kept(window.end));
+    column.histograms.retain(|window| is_kept(window.end));
 }
 
 /// All samples in order of time.

@@ -19,10 +19,10 @@ pub(crate) use decode::FrameDecoder;
 pub(crate) use encode::FrameEncoder;
 
 /// First bytes of every frame.
-const MAGIC: [u8; 4] = *b"BWF\0";
+pub(crate) const MAGIC: [u8; 4] = *b"BWF\0";
 
 /// The version of the format written by this program.
-const VERSION: u8 = 1;
+pub(crate) const VERSION: u8 = 1;
 
 /// A sample of a flush: slot of the head, time, value.
 pub(crate) type FrameSample = (u32, Timestamp, Value);

@@ -246,7 +246,11 @@ impl Head {
                 removed.push((number as u32, series.labels.clone()));
             }
         }
-        for (slot, labels) in &removed {
+        self.forget(&removed);
+    }
+
+    fn forget(&mut self, removed: &[(u32, Labels)]) {
+        for (slot, labels) in removed {
             let tag = Tag::new(self.hasher.hash_one(labels.as_packed()), *slot);
             let is_same = |other: &Tag| other.number == tag.number;
             if let Ok(entry) = self.by_labels.find_entry(tag.spread(), is_same) {
@@ -258,7 +262,7 @@ impl Head {
             entry.generation = entry.generation.wrapping_add(1);
             self.free.push(*slot);
         }
-        self.index.remove(&removed);
+        self.index.remove(removed);
     }
 
     /// Takes away all samples from `start` to `end`, both inclusive, and returns how many they were.
@@ -275,6 +279,50 @@ impl Head {
             }
         }
         Ok(removed)
+    }
+
+    /// Takes away the samples of one series from `start` to `end`, both inclusive, those set aside for
+    /// sealing too, and returns how many they were.
+    ///
+    /// # Errors
+    /// When the memory is damaged.
+    pub(crate) fn remove_from(
+        &mut self,
+        slot: u32,
+        start: Timestamp,
+        end: Timestamp,
+    ) -> Result<u64, FormatError> {
+        let Some(series) = self.slots.get_mut(slot as usize).and_then(|s| s.series.as_mut()) else {
+            return Ok(0);
+        };
+        let mut removed = 0;
+        for samples in series.sealing.iter_mut().chain([&mut series.samples]) {
+            if !samples.is_empty() {
+                let remove = |samples: &mut Samples| samples.remove(start, end);
+                removed += change_samples(samples, &mut self.bytes, remove)?;
+            }
+        }
+        if series.last.as_ref().is_some_and(|last| (start..=end).contains(&last.timestamp)) {
+            let mut column = Column::default();
+            for samples in series.sealing.iter().chain([&series.samples]) {
+                samples.read(&mut column)?;
+            }
+            series.last = crate::columns::samples(&column).pop();
+        }
+        Ok(removed)
+    }
+
+    /// Forgets those of the series that have nothing left.
+    pub(crate) fn forget_empty(&mut self, slots: &[u32]) {
+        let mut removed = Vec::new();
+        for &slot in slots {
+            let Some(series) = self.series(slot) else { continue };
+            let is_sealing = series.sealing.as_ref().is_some_and(|samples| !samples.is_empty());
+            if series.last.is_none() && series.samples.is_empty() && !is_sealing {
+                removed.push((slot, series.labels.clone()));
+            }
+        }
+        self.forget(&removed);
     }
 
     /// The memory held by samples and labels, in bytes, without the index.

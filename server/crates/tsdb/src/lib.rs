@@ -21,17 +21,19 @@
 //! - Where several nodes write to one database each changes only what is its own, and reads the rest.
 //!
 //! Entry points: [`Tsdb::open`], [`Tsdb::resolve`], [`Tsdb::commit`], [`Tsdb::maintain`],
-//! [`Tsdb::follow`];
-//! [`engine::Engine`] for adapters and [`engine::MemoryEngine`] for tests.
+//! [`Tsdb::follow`]; [`engine::Engine`] for adapters and [`engine::MemoryEngine`] for tests;
+//! [`inspect`] for fuzzing.
 
 mod block;
 mod bytes;
 mod cache;
+mod cardinality;
 mod codec;
 mod columns;
 pub mod engine;
 mod frame;
 mod head;
+pub mod inspect;
 mod metadata;
 mod options;
 mod postings;
@@ -41,11 +43,12 @@ mod store;
 mod testing;
 
 pub use bytes::FormatError;
+pub use cardinality::{Cardinality, LabelCardinality};
 pub use engine::Engine;
 pub use head::SeriesRef;
-pub use options::{Options, day_of_block, first_block_of_day};
+pub use options::{Options, RollupLevel, day_of_block, first_block_of_day};
 pub use stats::{Health, Stats};
 pub use store::{
-    Batch, Committed, DamagedBlock, DamagedFrame, MaintainError, Maintenance, OpenError,
-    ReplayReport, Tsdb,
+    Batch, Committed, DamagedBlock, DamagedFrame, DeleteError, Deleted, MaintainError, Maintenance,
+    OpenError, ReplayReport, Tsdb,
 };

@@ -3,13 +3,23 @@
 use std::time::Duration;
 
 /// Settings of a store. All have defaults that suit a small server.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Options {
     /// How long samples stay in the head before [`Tsdb::maintain`](crate::Tsdb::maintain) seals them
     /// into a block. Longer makes smaller blocks and needs more memory. Default 1 h.
     pub seal_interval: Duration,
-    /// Blocks whose newest sample is older than this are deleted. Default 15 days.
+    /// Blocks whose newest sample is older than this are deleted, once they are rolled up. Default
+    /// 15 days.
     pub retention: Duration,
+    /// When all that is stored takes more bytes than this, the oldest blocks are deleted, those of
+    /// samples and those of rollups alike. `None`, the default, sets no limit.
+    pub retention_bytes: Option<u64>,
+    /// What is kept of samples that are too old, ascending by window. The windows must divide one
+    /// another. Default 5 min for 180 days and 1 h for two years; none turns rollups off.
+    pub rollups: Vec<RollupLevel>,
+    /// A clock that never goes back, for measuring how long writers are held up. By default it stands
+    /// still, and nothing is measured.
+    pub clock: fn() -> Duration,
     /// How far behind the time of its flush a sample may be; older ones are refused and counted.
     /// Default 24 h.
     pub out_of_order_window: Duration,
@@ -34,11 +44,38 @@ pub struct Options {
     pub page_grace: Duration,
 }
 
+/// Rollups of one length.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RollupLevel {
+    /// The length of the windows, whole milliseconds, at most 24 days.
+    pub window: Duration,
+    /// How long the windows are kept.
+    pub retention: Duration,
+}
+
+impl RollupLevel {
+    /// Windows of 5 min for 180 days and of 1 h for two years.
+    pub fn defaults() -> Vec<Self> {
+        let days = |days: u64| Duration::from_hours(24 * days);
+        vec![
+            Self { window: Duration::from_mins(5), retention: days(180) },
+            Self { window: Duration::from_hours(1), retention: days(730) },
+        ]
+    }
+
+    pub(crate) fn window_ms(&self) -> i64 {
+        milliseconds(self.window).clamp(1, i64::from(i32::MAX))
+    }
+}
+
 impl Default for Options {
     fn default() -> Self {
         Self {
             seal_interval: Duration::from_hours(1),
             retention: Duration::from_hours(15 * 24),
+            retention_bytes: None,
+            rollups: RollupLevel::defaults(),
+            clock: Duration::default,
             out_of_order_window: Duration::from_hours(24),
             future_window: Duration::from_mins(10),
             merge_blocks: 12,

@@ -127,7 +127,7 @@ pub(crate) fn merged<'a>(lists: impl Iterator<Item = &'a [u32]>, length: usize) 
         all.extend_from_slice(list);
     }
     // Series with neighboring values often came one after the other: runs that need no sorting.
-    all.sort();
+    all.sort_unstable();
     all
 }
 

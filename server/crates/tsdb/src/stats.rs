@@ -69,8 +69,23 @@ pub struct Stats {
     pub seals: u64,
     /// Merges of blocks.
     pub merges: u64,
+    /// Blocks of rollups written.
+    pub rollups: u64,
+    /// Blocks of rollups at the moment.
+    pub rollup_blocks: u64,
     /// Blocks deleted because they were too old.
     pub expired_blocks: u64,
+    /// Blocks deleted because there was no room for them.
+    pub evicted_blocks: u64,
+    /// Bytes of all that is stored: pages, indexes, and flushes that are not in a block yet.
+    pub stored_bytes: u64,
+    /// Deletions of series.
+    pub deletions: u64,
+    /// Deletions that are not carried out in all blocks yet.
+    pub pending_deletions: u64,
+    /// The longest time that background work held up writers, in nanoseconds; 0 without
+    /// [`Options::clock`](crate::Options::clock).
+    pub longest_hold_ns: u64,
     /// Page reads answered from memory.
     pub cache_hits: u64,
     /// Page reads that went to the engine.
@@ -126,8 +141,13 @@ pub(crate) struct Counters {
     pub(crate) dropped_samples: Counter,
     pub(crate) seals: Counter,
     pub(crate) merges: Counter,
+    pub(crate) rollups: Counter,
     pub(crate) expired_blocks: Counter,
     pub(crate) peer_frames: Counter,
+    pub(crate) evicted_blocks: Counter,
+    pub(crate) deletions: Counter,
+    /// The longest hold in nanoseconds.
+    pub(crate) longest_hold: Counter,
 }
 
 impl Counters {
@@ -153,8 +173,12 @@ impl Counters {
             dropped_samples: self.dropped_samples.get(),
             seals: self.seals.get(),
             merges: self.merges.get(),
+            rollups: self.rollups.get(),
             expired_blocks: self.expired_blocks.get(),
             peer_frames: self.peer_frames.get(),
+            evicted_blocks: self.evicted_blocks.get(),
+            deletions: self.deletions.get(),
+            longest_hold_ns: self.longest_hold.get(),
             ..Stats::default()
         }
     }
@@ -167,6 +191,11 @@ pub(crate) struct Counter(AtomicU64);
 impl Counter {
     pub(crate) fn add(&self, amount: u64) {
         self.0.fetch_add(amount, Ordering::Relaxed);
+    }
+
+    /// Raises the number to at least this.
+    pub(crate) fn raise_to(&self, least: u64) {
+        self.0.fetch_max(least, Ordering::Relaxed);
     }
 
     pub(crate) fn get(&self) -> u64 {

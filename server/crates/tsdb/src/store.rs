@@ -2,7 +2,11 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
 };
 
 use model::{Labels, Metadata, Timestamp, Value};
@@ -18,20 +22,27 @@ use crate::{
     stats::{Counters, Health, Stats},
 };
 
+mod deletion;
 mod maintain;
 mod merge;
+mod notes;
 mod open;
 mod peers;
 mod query;
+mod retention;
+mod rollup;
 mod seal;
+mod source;
 #[cfg(test)]
 mod tests;
 mod writer;
 
+pub use deletion::{DeleteError, Deleted};
 pub use maintain::{MaintainError, Maintenance};
 pub use open::{DamagedBlock, DamagedFrame, OpenError, ReplayReport};
 
 use maintain::Maintainer;
+pub(crate) use notes::Notes;
 use peers::Peers;
 use writer::{Waiting, Writer};
 
@@ -54,16 +65,21 @@ pub struct Tsdb {
     cache: Mutex<PageCache>,
     /// What is known of matchers; locked for a moment only, with any other lock held.
     conditions: Conditions,
+    /// The bytes of the frames that are not in a block yet.
+    unsealed_bytes: AtomicU64,
 }
 
 /// What readers see. It changes only as a whole, so that no reader sees half of a flush or a seal.
 #[derive(Debug, Default)]
-struct State {
-    head: Head,
+pub(crate) struct State {
+    pub(crate) head: Head,
     /// Ascending by order: what comes later counts more.
     blocks: Arc<Vec<Arc<Block>>>,
     /// What the other nodes wrote.
     peers: Peers,
+    /// Blocks of rollups, in any order.
+    rollups: Arc<Vec<Arc<Block>>>,
+    notes: Arc<Notes>,
     metadata: BTreeMap<String, Metadata>,
 }
 
@@ -128,6 +144,7 @@ impl Tsdb {
             let state = self.state();
             writer.encode(&mut flush, &state.head)
         };
+        self.unsealed_bytes.fetch_add(frame.bytes.len() as u64, Ordering::Relaxed);
         committed.is_durable = writer.persist(frame, &*self.engine, &self.counters);
         committed.appended = flush.len() as u64;
 
@@ -158,6 +175,11 @@ impl Tsdb {
         self.cache().damaged()
     }
 
+    /// The time of the oldest flush that is not in a block; `None` when there is none.
+    pub(crate) fn unsealed_since(&self) -> Option<Timestamp> {
+        self.waiting().unsealed_since
+    }
+
     /// Counters and sizes. Costs little, whatever the head holds.
     pub fn stats(&self) -> Stats {
         let mut stats = self.counters.snapshot();
@@ -171,12 +193,16 @@ impl Tsdb {
             stats.head_bytes = state.head.heap_bytes() as u64;
             state.peers.count(&mut stats);
             stats.blocks = state.blocks.len() as u64;
-            for block in state.blocks.iter() {
+            stats.rollup_blocks = state.rollups.len() as u64;
+            stats.pending_deletions = state.notes.deletions.len() as u64;
+            for block in state.blocks.iter().chain(state.rollups.iter()) {
+                stats.stored_bytes += block.stored_bytes();
                 stats.block_index_bytes += block.heap_bytes() as u64;
                 stats.page_bytes += block.row.page_bytes;
                 stats.block_samples += block.row.samples;
             }
         }
+        stats.stored_bytes += self.unsealed_bytes.load(Ordering::Relaxed);
         let cache = self.cache();
         stats.cache_hits = cache.hits();
         stats.cache_misses = cache.misses();
@@ -241,6 +267,16 @@ impl Tsdb {
         self.counters.unknown_series.add(committed.unknown.len() as u64);
     }
 
+    /// Remembers when background work began to hold up writers.
+    fn start_hold(&self) -> Duration {
+        (self.options.clock)()
+    }
+
+    fn end_hold(&self, start: Duration) {
+        let taken = (self.options.clock)().saturating_sub(start);
+        self.counters.longest_hold.raise_to(u64::try_from(taken.as_nanos()).unwrap_or(u64::MAX));
+    }
+
     // A panic elsewhere cannot leave the values behind these locks half changed in a way that matters
     // more than going on, so poisoning is passed over.
 
@@ -252,7 +288,7 @@ impl Tsdb {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn state(&self) -> RwLockReadGuard<'_, State> {
+    pub(crate) fn state(&self) -> RwLockReadGuard<'_, State> {
         self.state.read().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -52,6 +52,11 @@ impl Failure {
         Self { kind: ErrorKind::BadData, message: message.into() }
     }
 
+    /// Something failed that is not the caller's fault; the reason is in the log.
+    pub(super) fn internal(message: impl Into<String>) -> Self {
+        Self { kind: ErrorKind::Internal, message: message.into() }
+    }
+
     /// A parameter that cannot be read.
     pub(super) fn parameter(name: &str, reason: impl std::fmt::Display) -> Self {
         Self::bad_data(format!("invalid parameter {name:?}: {reason}"))

@@ -7,7 +7,8 @@
 //! line is accepted or refused, and the stored counters and timers add up to what was sent.
 //!
 //! Other servers that are on this machine, `netdata` and npm's `statsd`, get the same load for the
-//! ratio, each after our own run of the same row.
+//! ratio, each after our own run of the same row; and so does a reader that throws everything away,
+//! for what the kernel's part is.
 //!
 //! ```text
 //! bench_ingest           the rows that say most, about 90 s, and as long for each other server
@@ -21,6 +22,9 @@
 #![expect(clippy::print_stdout, reason = "a benchmark prints its figures")]
 #![expect(clippy::disallowed_methods, reason = "a benchmark measures real time")]
 
+mod discard;
+mod distinct;
+mod hostile;
 mod load;
 mod peers;
 mod process;
@@ -50,6 +54,11 @@ fn main() -> ExitCode {
 }
 
 fn run(args: &[String]) -> anyhow::Result<()> {
+    if let [first, address] = args
+        && first == discard::ARGUMENT
+    {
+        return discard::run(address);
+    }
     let server = match args.iter().find_map(|arg| arg.strip_prefix("--server=")) {
         Some(file) => PathBuf::from(file),
         None => build_server()?,
@@ -61,7 +70,13 @@ fn run(args: &[String]) -> anyhow::Result<()> {
         None => is_long || row.is_short,
     };
     let rows: Vec<&Row> = ROWS.iter().filter(is_chosen).collect();
-    ensure!(!rows.is_empty(), "no row has such a name");
+    let is_chosen = |name: &str| match text {
+        Some(text) => name.contains(text.as_str()),
+        None => is_long,
+    };
+    let has_distinct = is_chosen(distinct::NAME);
+    let has_hostile = is_chosen(hostile::NAME);
+    ensure!(!rows.is_empty() || has_distinct || has_hostile, "no row has such a name");
     let is_alone = args.iter().any(|arg| arg == "--alone");
     let peers = if is_alone { Vec::new() } else { peers::find() };
     for row in rows {
@@ -78,6 +93,12 @@ fn run(args: &[String]) -> anyhow::Result<()> {
         for trial in &trials {
             report::peer(row, &runs, trial);
         }
+    }
+    if has_distinct {
+        distinct::run(&server)?;
+    }
+    if has_hostile {
+        hostile::run(&server)?;
     }
     Ok(())
 }

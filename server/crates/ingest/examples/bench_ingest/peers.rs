@@ -42,22 +42,25 @@ enum Kind {
     Netdata,
     /// The original one, the package `statsd` of npm.
     Statsd,
+    /// No server at all: what receiving costs.
+    Discard,
 }
 
 impl Kind {
-    const ALL: [Self; 2] = [Self::Netdata, Self::Statsd];
+    const ALL: [Self; 3] = [Self::Discard, Self::Netdata, Self::Statsd];
 
     fn program(self) -> &'static str {
         match self {
             Self::Netdata => "netdata",
             Self::Statsd => "statsd",
+            Self::Discard => "receiving only",
         }
     }
 
     /// Which part of a row's rate it gets at first: one thread of `JavaScript` reads about a quarter.
     fn divisor(self) -> u64 {
         match self {
-            Self::Netdata => 1,
+            Self::Netdata | Self::Discard => 1,
             Self::Statsd => 4,
         }
     }
@@ -74,7 +77,10 @@ pub(crate) struct Peer {
 pub(crate) fn find() -> Vec<Peer> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let peer = |kind: Kind| {
-        let found = program_in(&path, kind.program());
+        let found = match kind {
+            Kind::Discard => std::env::current_exe().ok(),
+            _ => program_in(&path, kind.program()),
+        };
         if found.is_none() {
             println!("{} is not installed: no ratio to it", kind.program());
         }

@@ -8,16 +8,16 @@ use crate::{
 };
 
 /// One figure.
-struct Figure {
-    work: String,
-    value: f64,
-    unit: &'static str,
-    target: Option<f64>,
-    better: &'static str,
+pub(crate) struct Figure {
+    pub(crate) work: String,
+    pub(crate) value: f64,
+    pub(crate) unit: &'static str,
+    pub(crate) target: Option<f64>,
+    pub(crate) better: &'static str,
 }
 
 impl Figure {
-    fn print(&self) {
+    pub(crate) fn print(&self) {
         let mut figure = json!({
             "work": self.work,
             "value": self.value,
@@ -51,6 +51,7 @@ pub(crate) fn ours(row: &Row, runs: &[Run]) {
     Figure { target: row.rate_target(), better: "higher", ..rate }.print();
     let flush = figure(", longest flush", most(|run| run.flush_seconds), "s");
     Figure { target: Some(2.0), ..flush }.print();
+    figure(", first flush", most(|run| run.first_flush_seconds), "s").print();
     let memory = figure(", resident", most(|run| run.resident_mb), "MB");
     Figure { target: row.memory_target, ..memory }.print();
 }

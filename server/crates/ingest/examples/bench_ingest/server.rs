@@ -38,10 +38,15 @@ pub(crate) struct Books {
 }
 
 impl Server {
-    pub(crate) fn start(program: &Path, interval: Duration) -> anyhow::Result<Self> {
+    /// Starts the program and waits until it is ready; it takes at most so many series.
+    pub(crate) fn start(
+        program: &Path,
+        interval: Duration,
+        max_series: u32,
+    ) -> anyhow::Result<Self> {
         let folder = tempfile::tempdir().context("making a data folder")?;
         let config = folder.path().join("bellwether.toml");
-        fs::write(&config, configuration(folder.path(), interval))?;
+        fs::write(&config, configuration(folder.path(), interval, max_series))?;
         let mut command = Command::new(program);
         command.args(["serve", "--config"]).arg(&config);
         let mut process = Process::start(&mut command, folder)?;
@@ -130,7 +135,7 @@ impl Server {
 
 /// Everything at its default and the rules that are shipped, but no host collector, which would add
 /// load of its own.
-fn configuration(folder: &Path, interval: Duration) -> String {
+fn configuration(folder: &Path, interval: Duration, max_series: u32) -> String {
     format!(
         r#"[server]
 data_dir = "{data}"
@@ -143,7 +148,10 @@ mode = "none"
 [statsd]
 udp = ["127.0.0.1:0"]
 flush_interval = "{interval}s"
-max_series_per_source = 1000000
+max_series = {max_series}
+max_series_per_source = {max_series}
+[query]
+max_series = {max_series}
 [rules]
 files = ["{rules}"]
 [agent]

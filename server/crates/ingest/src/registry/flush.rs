@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     reason::Reason,
-    series::SeriesKind,
+    series::{SeriesKind, SourceId},
     sketch::{Sketch, saturating_add},
 };
 
@@ -39,15 +39,15 @@ impl Registry {
         report.timed = self.place_timed(&pending.timed, now, sink);
         self.change_gauges(&pending.gauge_changes);
         self.emit(now, sink, &mut report);
-        report.refused = pending.refused;
+        report.refused = pending.refused.into_iter().collect();
         self.last_flush = Some(now);
         report
     }
 
     /// Sorts samples with their own time by series and time, and refuses those out of range.
     fn check_times(&self, pending: &mut Pending, now: Timestamp) {
-        let Pending { timed, refused, .. } = pending;
         let (oldest, newest) = (now - self.options.backfill_ms, now + self.options.ahead_ms);
+        let mut timed = std::mem::take(&mut pending.timed);
         timed.retain(|sample| {
             let reason = if sample.timestamp < oldest {
                 Reason::TooOld
@@ -56,10 +56,13 @@ impl Registry {
             } else {
                 return true;
             };
-            refused.add(reason, 1);
+            let entry = self.entries[sample.handle as usize].as_ref();
+            let source = entry.map_or(SourceId(0), |entry| entry.series.source);
+            pending.refuse(source, reason, 1);
             false
         });
         timed.sort_by_key(|sample| (sample.handle, sample.timestamp));
+        pending.timed = timed;
     }
 
     /// Adds what the store has of a new series, and emits the base that it starts from.

@@ -81,6 +81,12 @@ impl Bench {
         lines
     }
 
+    /// What the last flush refused of a source.
+    fn refused(&self, source: SourceId) -> Vec<(Reason, u64)> {
+        let of_source = self.report.refused.iter().filter(|(id, _)| *id == source);
+        of_source.flat_map(|(_, counts)| counts.iter()).collect()
+    }
+
     fn stores(&mut self, labels: &str, timestamp: Timestamp, value: Value) {
         self.stored.insert(labels.to_owned(), Sample { timestamp, value });
     }
@@ -242,8 +248,8 @@ fn limits_refuse_new_series_with_name_and_source_and_known_ones_go_on() {
         bench.shards[0].accept(text.as_bytes(), arrival, &mut |_| {});
     }
     assert_eq!(bench.tick(), ["a 2", "b 1", "d 1"]);
-    let refused: Vec<_> = bench.report.refused.iter().collect();
-    assert_eq!(refused, [(Reason::SeriesLimit, 1), (Reason::SourceSeriesLimit, 2)]);
+    assert_eq!(bench.refused(SourceId(1)), [(Reason::SourceSeriesLimit, 2)]);
+    assert_eq!(bench.refused(SourceId(2)), [(Reason::SeriesLimit, 1)]);
     let offenders = bench.registry.offenders().sorted();
     assert_eq!(
         (&*offenders[0].name, offenders[0].source, offenders[0].lines),
@@ -270,11 +276,35 @@ fn shards_forget_refused_series_and_a_free_place_is_given_away() {
 }
 
 #[test]
+fn new_names_beyond_the_limit_take_no_memory_in_the_shards() {
+    let limits = Limits { max_series: 1_000, max_series_per_source: 1_000 };
+    let mut bench = Bench::new(RegistryOptions { limits, ..RegistryOptions::default() });
+    let mut name = 0;
+    for _ in 0..5 {
+        let room = bench.registry.room();
+        bench.shards[0].set_room(room);
+        for _ in 0..10_000 {
+            name += 1;
+            bench.send(0, 0, &format!("n{name}:1|g\nn1:2|g"));
+        }
+        let lines = bench.tick();
+        assert_eq!(lines.len(), 1_000);
+        assert!(lines.contains(&"n1 2".to_owned()), "a known series goes on");
+        // Those that live, and what two windows may learn beyond the limit.
+        assert!(
+            bench.shards[0].contexts() <= 1_000 + 2 * (1_024 + 15),
+            "{}",
+            bench.shards[0].contexts()
+        );
+    }
+}
+
+#[test]
 fn a_source_has_a_limit_of_its_own() {
     let limits = Limits { max_series: 10, max_series_per_source: 1 };
     let mut bench = Bench::new(RegistryOptions { limits, ..RegistryOptions::default() });
     assert_eq!(bench.sends_and_ticks("a:1|g\nb:1|g"), ["a 1"]);
-    assert_eq!(bench.report.refused.get(Reason::SourceSeriesLimit), 1);
+    assert_eq!(bench.refused(SourceId(0)), [(Reason::SourceSeriesLimit, 1)]);
 }
 
 #[test]
@@ -283,7 +313,7 @@ fn a_name_keeps_its_first_type_while_it_lives() {
     let mut bench = Bench::new(RegistryOptions { ttl, ..RegistryOptions::default() });
     bench.sends_and_ticks("a:1|g|#x:1");
     assert_eq!(bench.sends_and_ticks("a:1|ms|#x:1\na:1|ms|#x:2"), [r#"a{x="1"} stale"#]);
-    assert_eq!(bench.report.refused.get(Reason::TypeConflict), 2);
+    assert_eq!(bench.refused(SourceId(0)), [(Reason::TypeConflict, 2)]);
     let zero = base(&bench, r#"a{x="1"} 0 sum 0"#);
     assert_eq!(bench.sends_and_ticks("a:1|ms|#x:1"), [zero, r#"a{x="1"} 1 sum 1"#.to_owned()]);
 }
@@ -339,8 +369,7 @@ fn times_out_of_range_are_refused() {
     let mut bench = bench();
     let end = (bench.now + TICK) / 1000;
     bench.sends_and_ticks(&format!("a:1|g|T{}\na:1|g|T{}", end - 3_601, end + 601));
-    let refused: Vec<_> = bench.report.refused.iter().collect();
-    assert_eq!(refused, [(Reason::TooOld, 1), (Reason::TooNew, 1)]);
+    assert_eq!(bench.refused(SourceId(0)), [(Reason::TooOld, 1), (Reason::TooNew, 1)]);
     assert_eq!(bench.report.timed, 0);
 }
 

@@ -157,15 +157,22 @@ impl Shard {
     /// Takes a new context apart.
     #[cold]
     fn learn(&mut self, sample: &Staged<'_>, source: SourceId) -> Result<Arc<Series>, Reason> {
-        if !self.contexts.has_room(source, self.epoch) {
+        let limit = match self.room {
+            0 => Some(Reason::SeriesLimit),
+            _ if self.contexts.has_room(source, self.epoch) => None,
+            _ => Some(Reason::ContextLimit),
+        };
+        if let Some(reason) = limit {
             let name = context::display_name(&sample.metric);
-            self.window.offenders.record(&name, source, Reason::ContextLimit, 1);
-            return Err(Reason::ContextLimit);
+            self.window.offenders.record(&name, source, reason, 1);
+            return Err(reason);
         }
         match context::resolve(&self.options.dialect, &sample.metric, source) {
             Ok(announcement) => {
                 let series = Arc::clone(&announcement.series);
                 self.window.announced.push(announcement);
+                self.room -= 1;
+                self.learned += 1;
                 Ok(series)
             }
             Err(Reason::MappingDrop) => {

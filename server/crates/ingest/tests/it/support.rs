@@ -41,7 +41,7 @@ pub(crate) fn flush(dialect: Dialect, datagram: &[u8]) -> Flushed {
     registry.merge(window);
     let mut collector = Collector(Vec::new());
     let report = registry.flush(1_700_000_010_000, &mut |_| None, &mut collector);
-    assert_eq!(report.refused.total(), 0);
+    assert_eq!(report.refused, []);
     collector.0.sort();
     Flushed { samples: collector.0, tally }
 }

@@ -103,7 +103,7 @@ pub(super) fn merge_resolution(
 ) -> (Vec<Span>, Vec<f64>) {
     let mut merged: Vec<(i32, f64)> = Vec::new();
     for (index, count) in indexed(spans, counts) {
-        let target = (index.saturating_sub(1) >> shift) + 1;
+        let target = (index.saturating_sub(1) >> shift.min(31)) + 1;
         match merged.last_mut() {
             Some(last) if last.0 == target => last.1 += count,
             _ => merged.push((target, count)),

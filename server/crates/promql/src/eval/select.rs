@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use model::{
     Column, Labels, Timestamp, Value, is_stale,
+    rollup::{RollupColumn, window_at},
     storage::{Select, Selection},
 };
 
@@ -13,9 +14,10 @@ use super::{
     without_identity,
 };
 use crate::{
+    annotations::Note,
     engine::{EvalError, Series},
-    functions::range::extended,
-    parser::{Expr, ExprKind, Extent, RangeSelector, Selector},
+    functions::range::{Rolled, extended},
+    parser::{Expr, ExprKind, Extent, RangeSelector, Selector, Span},
 };
 
 /// A window takes the memory of this many samples.
@@ -25,7 +27,8 @@ const WINDOW_WEIGHT: usize = 3;
 type TimedSink<'a> = dyn FnMut(RowRef<'_>, &[f64]) -> Result<(), EvalError> + 'a;
 
 /// Takes the samples of a series with the windows of all steps.
-type WindowVisitor<'a> = dyn FnMut(&Labels, &Column, &[StepWindow]) -> Result<(), EvalError> + 'a;
+type WindowVisitor<'a> =
+    dyn FnMut(&Labels, &Column, &[StepWindow], Option<&Rolled<'_>>) -> Result<(), EvalError> + 'a;
 
 impl Evaluator<'_> {
     /// Selects the series of a selector between two times, both inclusive.
@@ -40,6 +43,10 @@ impl Evaluator<'_> {
         let selection =
             self.storage.select(&Select { matchers: &matchers, start, end, max_series })?;
         self.count_series(selection.labels().len());
+        if let Some(zone) = selection.zones().last() {
+            let (until, window_ms) = (zone.until, zone.window_ms);
+            self.note(&Note::FromRollups { until, window_ms }, Span::default());
+        }
         Ok(selection)
     }
 
@@ -91,8 +98,9 @@ impl Evaluator<'_> {
             } else {
                 selection.read(i, &mut column)?;
                 self.count_samples(column.len())?;
-                let found =
-                    place(&column, &steps, &reference, self.lookback_ms, &mut values, &mut times);
+                let zones = selection.zones();
+                let lookback = |time| self.lookback_ms.max(window_at(zones, time));
+                let found = place(&column, &steps, &reference, &lookback, &mut values, &mut times);
                 if !found {
                     continue;
                 }
@@ -117,7 +125,7 @@ impl Evaluator<'_> {
         };
         let times: Vec<f64> = steps.iter().map(|t| t as f64 / 1000.0).collect();
         let mut values = Values::default();
-        self.each_window(selector, &spec, steps, &mut |labels, column, windows| {
+        self.each_window(selector, &spec, steps, &mut |labels, column, windows, _| {
             values.reset(steps.count);
             for (step, window) in windows.iter().enumerate() {
                 if let Some(value) = extended::smoothed_at(column, window)? {
@@ -142,7 +150,8 @@ impl Evaluator<'_> {
         let selection = self.select(selector, spec.time_range(&steps))?;
         let weight = steps.count * WINDOW_WEIGHT;
         self.hold(weight)?;
-        let mut column = Column::default();
+        let zones = selection.zones();
+        let (mut column, mut rollups) = (Column::default(), RollupColumn::default());
         let mut windows = Vec::with_capacity(steps.count);
         for (i, labels) in selection.labels().iter().enumerate() {
             selection.read(i, &mut column)?;
@@ -151,8 +160,16 @@ impl Evaluator<'_> {
             if column.is_empty() {
                 continue;
             }
-            spec.windows(&steps, &column, &mut windows);
-            visit(labels, &column, &windows)?;
+            spec.windows(&steps, &column, zones, &mut windows);
+            let rolled = match zones.last() {
+                None => None,
+                Some(zone) => {
+                    selection.read_rollups(i, &mut rollups)?;
+                    rollups.add(&column, zone.until, zone.window_ms);
+                    Some(Rolled { zones, windows: &rollups })
+                }
+            };
+            visit(labels, &column, &windows, rolled.as_ref())?;
         }
         self.release(weight);
         Ok(())
@@ -179,7 +196,7 @@ impl Evaluator<'_> {
                     &range.selector,
                     &spec,
                     self.query,
-                    &mut |labels, column, windows| {
+                    &mut |labels, column, windows, _| {
                         let column = match spec.extent {
                             Extent::Plain => inside(column, &windows[0]),
                             _ => extended::with_borders(column, &windows[0], spec.extent)?,
@@ -198,7 +215,7 @@ impl Evaluator<'_> {
                 let mut all = Vec::new();
                 let mut windows = Vec::new();
                 for (labels, drop_name, column) in rows {
-                    spec.windows(&self.query, &column, &mut windows);
+                    spec.windows(&self.query, &column, &[], &mut windows);
                     let column = inside(&column, &windows[0]);
                     let labels = if drop_name { without_identity(&labels) } else { labels };
                     if !column.is_empty() {
@@ -227,7 +244,7 @@ fn place(
     column: &Column,
     steps: &Steps,
     reference: &impl Fn(Timestamp) -> Timestamp,
-    lookback_ms: i64,
+    lookback: &impl Fn(Timestamp) -> i64,
     values: &mut Values,
     times: &mut [f64],
 ) -> bool {
@@ -235,7 +252,7 @@ fn place(
     let mut found = false;
     for (i, step) in steps.iter().enumerate() {
         let newest = reference(step);
-        let oldest = newest.saturating_sub(lookback_ms);
+        let oldest = newest.saturating_sub(lookback(newest));
         while f < column.float_times.len() && column.float_times[f] <= newest {
             f += 1;
         }

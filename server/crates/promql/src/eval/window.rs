@@ -1,6 +1,9 @@
 //! Windows over a column of samples: for each step, which samples it sees.
 
-use model::{Column, Timestamp, is_stale};
+use model::{
+    Column, Timestamp, is_stale,
+    rollup::{Zone, window_at},
+};
 
 use super::Steps;
 use crate::parser::Extent;
@@ -57,14 +60,21 @@ impl WindowSpec {
 
     /// The window of every step over a column without stale markers. Indices only move forward, so
     /// the whole costs as much as there are samples and steps.
-    pub(crate) fn windows(&self, steps: &Steps, column: &Column, out: &mut Vec<StepWindow>) {
+    /// Where only rollups are left a window is at least as long as theirs.
+    pub(crate) fn windows(
+        &self,
+        steps: &Steps,
+        column: &Column,
+        zones: &[Zone],
+        out: &mut Vec<StepWindow>,
+    ) {
         out.clear();
         let (before, after) = self.margins();
         let mut floats = (0, 0);
         let mut histograms = (0, 0);
         for step in steps.iter() {
             let end = self.end_of(step);
-            let start = end.saturating_sub(self.range_ms);
+            let start = end.saturating_sub(self.range_ms.max(window_at(zones, end)));
             let (oldest, newest) = (start.saturating_sub(before), end.saturating_add(after));
             slide(&column.float_times, oldest, newest, &mut floats);
             slide(&column.histogram_times, oldest, newest, &mut histograms);

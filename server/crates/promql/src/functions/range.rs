@@ -10,6 +10,7 @@ pub(crate) mod extended;
 mod extremes;
 mod quantiles;
 mod regression;
+pub(crate) mod rolled;
 mod runs;
 mod sums;
 
@@ -26,6 +27,7 @@ use crate::{
 };
 
 pub(crate) use quantiles::quantile_of;
+pub(crate) use rolled::Rolled;
 pub(crate) use sums::{Kahan, Mean};
 
 /// Functions over the samples of a range.
@@ -112,6 +114,8 @@ pub(crate) struct Job<'a> {
     pub(crate) metric: &'a str,
     pub(crate) column: &'a Column,
     pub(crate) windows: &'a [StepWindow],
+    /// Where windows reach into a time of which only rollups are left.
+    pub(crate) rolled: Option<&'a Rolled<'a>>,
 }
 
 impl Job<'_> {
@@ -195,6 +199,9 @@ impl Evaluator<'_> {
         self.each_job(call, steps, &mut |job, labels, dropped| {
             out.reset(steps.count);
             job.run(function, &mut out)?;
+            if let Some(rolled) = job.rolled {
+                rolled::run(job, rolled, function, &mut out);
+            }
             if !out.has_any() {
                 return Ok(());
             }
@@ -264,8 +271,9 @@ impl Evaluator<'_> {
                     &selector.selector,
                     &spec,
                     steps,
-                    &mut |labels, column, windows| {
-                        visit(&shared.job(labels, column, windows, spec), labels, false)
+                    &mut |labels, column, windows, rolled| {
+                        let job = shared.job(labels, column, windows, spec);
+                        visit(&Job { rolled, ..job }, labels, false)
                     },
                 )
             }
@@ -273,7 +281,7 @@ impl Evaluator<'_> {
                 let (series, spec) = self.subquery(subquery, steps)?;
                 let mut windows = Vec::with_capacity(steps.count);
                 for (labels, dropped, column) in &series {
-                    spec.windows(&steps, column, &mut windows);
+                    spec.windows(&steps, column, &[], &mut windows);
                     visit(&shared.job(labels, column, &windows, spec), labels, *dropped)?;
                 }
                 Ok(())
@@ -310,6 +318,7 @@ impl Shared<'_> {
             metric: labels.metric_name().unwrap_or_default(),
             column,
             windows,
+            rolled: None,
         }
     }
 }

@@ -5,4 +5,5 @@
 
 mod equivalence;
 mod limits;
+mod rollups;
 mod scripts;

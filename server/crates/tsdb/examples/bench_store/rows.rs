@@ -47,6 +47,8 @@ pub(crate) const ROWS: &[Row] = &[
     row("bytes-24h", || bytes(Kind::Mix, 24, Some(1.25))),
     Row { name: "bytes-7d", is_long: true, run: || bytes(Kind::Mix, 7 * 24, Some(1.12)) },
     row("bytes-histogram", || bytes(Kind::Histogram, 24, None)),
+    row("rollup", rollup),
+    row("hold-1m", hold_many),
 ];
 
 /// A store with series and where their values come from.
@@ -246,7 +248,7 @@ fn stats() -> Outcome {
 
 /// How long the longest commit of a single sample takes while another thread maintains the store.
 fn hold() -> Outcome {
-    let options = Options { merge_blocks: 3, ..unsealed() };
+    let options = Options { merge_blocks: 3, rollups: Vec::new(), ..unsealed() };
     let mut load = Load::new(Kind::Mix, 100_000, options)?;
     let mut longest = [("idle", 0.0_f64), ("seal", 0.0), ("merge", 0.0), ("retention", 0.0)];
     for _ in 0..3 {
@@ -331,4 +333,60 @@ fn bytes(kind: Kind, hours: usize, target: Option<f64>) -> Outcome {
     figure(&format!("commit, {work}"), committing / million, "CPU-s per M", None, "lower");
     figure(&format!("maintenance, {work}"), maintaining / million, "CPU-s per M", None, "lower");
     Ok(())
+}
+
+/// What a rollup takes, beside the samples it is made of, and what making it costs.
+fn rollup() -> Outcome {
+    const DAYS: usize = 3;
+    let retention = std::time::Duration::from_hours(24);
+    for kind in [Kind::Mix, Kind::Histogram] {
+        let options = Options { retention, ..Options::default() };
+        let count = if kind == Kind::Histogram { 20 } else { 500 };
+        let mut load = Load::new(kind, count, options)?;
+        let mut rolling = 0.0;
+        for tick in 0..DAYS * 24 * 360 {
+            load.tick();
+            if tick % 90 == 0 {
+                let start = cpu_seconds();
+                let done = load.store.maintain(load.now())?;
+                rolling += if done.rollups > 0 { cpu_seconds() - start } else { 0.0 };
+            }
+        }
+        let rows = load.engine.blocks()?;
+        let level = rows.iter().filter(|row| row.level == 3);
+        let (mut bytes, mut samples) = (0, 0);
+        for row in level {
+            bytes += row.page_bytes as usize + row.index.len();
+            samples += row.samples;
+        }
+        // Of 30 samples there is one window of five minutes, of 360 one of an hour.
+        let windows = samples as f64 / 2.0 * (1.0 / 30.0 + 1.0 / 360.0);
+        let work = format!("{kind:?}, {count} series");
+        figure(&format!("rollup, {work}"), bytes as f64 / windows, "bytes a window", None, "lower");
+        let million = samples as f64 / 2.0 / 1e6;
+        let work = format!("rolling up, {work}");
+        figure(&work, rolling / million, "CPU-s per M samples", None, "lower");
+    }
+    Ok(())
+}
+
+/// How long locks are held while the most series there may be are sealed, as the store says itself.
+fn hold_many() -> Outcome {
+    let mut load = Load::new(Kind::Mix, 1_000_000, Options { clock: since_start, ..unsealed() })?;
+    for _ in 0..12 {
+        load.tick();
+    }
+    load.store.seal()?;
+    let held = load.store.stats().longest_hold_ns as f64 / 1e6;
+    figure("longest hold during a seal, 1000000 series", held, "ms", Some(200.0), "lower");
+    let (start, end) = (START, load.now());
+    load.store.delete(&[Matcher::equal("job", "frontend")], start, end)?;
+    let held = load.store.stats().longest_hold_ns as f64 / 1e6;
+    figure("longest hold with a deletion, 1000000 series", held, "ms", Some(200.0), "lower");
+    Ok(())
+}
+
+fn since_start() -> std::time::Duration {
+    static START: std::sync::OnceLock<Instant> = std::sync::OnceLock::new();
+    START.get_or_init(Instant::now).elapsed()
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use hashbrown::HashMap;
-use model::{Column, Labels, Metadata, Timestamp};
+use model::{Column, Labels, Metadata, Timestamp, rollup::RollupColumn};
 
 use super::{INDEX_MAGIC, INDEX_VERSION, PAGE_MAGIC, PAGE_VERSION, series_order, summary::Summary};
 use crate::{
@@ -23,6 +23,10 @@ pub(crate) struct BlockPlan {
     pub(crate) level: u32,
     /// Of two blocks with a sample of the same series and time, the one with the higher order counts.
     pub(crate) order: u64,
+    /// The length of the windows of a block of rollups; 0 for a block of samples.
+    pub(crate) window_ms: i64,
+    /// Deletions up to this id have been carried out.
+    pub(crate) cleaned: u64,
     /// Pages are closed when they have this many bytes.
     pub(crate) page_bytes: usize,
 }
@@ -72,8 +76,36 @@ struct PlannedChunk {
     count: u32,
     min_time: Timestamp,
     max_time: Timestamp,
-    /// Of numbers; histograms have none.
-    summary: Option<Summary>,
+    kind: ChunkKind,
+}
+
+/// What a chunk holds.
+#[derive(Debug, Clone, Copy)]
+enum ChunkKind {
+    Floats(Summary),
+    Histograms,
+    Rollups,
+    HistogramRollups,
+}
+
+/// What is known of a chunk before it is encoded.
+#[derive(Debug, Clone, Copy)]
+struct Stretch {
+    first: Timestamp,
+    last: Timestamp,
+    /// How many samples or windows the chunk has.
+    count: usize,
+    /// How many samples they stand for.
+    samples: u64,
+    kind: ChunkKind,
+}
+
+impl Stretch {
+    /// A stretch of samples, of which there is at least one.
+    fn of(times: &[Timestamp], kind: ChunkKind) -> Self {
+        let (first, last) = (times[0], times[times.len() - 1]);
+        Self { first, last, count: times.len(), samples: times.len() as u64, kind }
+    }
 }
 
 impl<'a> BlockBuilder<'a> {
@@ -103,23 +135,57 @@ impl<'a> BlockBuilder<'a> {
         if column.is_empty() {
             return Ok(());
         }
-        debug_assert!(self.last.as_ref().is_none_or(|last| series_order(last, labels).is_lt()));
-        self.last = Some(labels.clone());
         let mut chunks = Vec::new();
         let size = codec::BLOCK_CHUNK_SAMPLES;
         for (times, values) in column.float_times.chunks(size).zip(column.floats.chunks(size)) {
-            let summary = Some(Summary::of(values));
-            chunks
-                .push(self.chunk(times, summary, |out| codec::encode_floats(times, values, out))?);
+            let stretch = Stretch::of(times, ChunkKind::Floats(Summary::of(values)));
+            chunks.push(self.chunk(stretch, |out| codec::encode_floats(times, values, out))?);
         }
         let histograms = column.histogram_times.chunks(size).zip(column.histograms.chunks(size));
         for (times, values) in histograms {
-            chunks
-                .push(self.chunk(times, None, |out| codec::encode_histograms(times, values, out))?);
+            let stretch = Stretch::of(times, ChunkKind::Histograms);
+            chunks.push(self.chunk(stretch, |out| codec::encode_histograms(times, values, out))?);
         }
+        self.add_series(labels, chunks);
+        Ok(())
+    }
+
+    /// Adds a series with its windows; the same conditions as for [`Self::add`].
+    pub(crate) fn add_rollups(
+        &mut self,
+        labels: &Labels,
+        column: &RollupColumn,
+    ) -> Result<(), EngineError> {
+        if column.is_empty() {
+            return Ok(());
+        }
+        let mut chunks = Vec::new();
+        let size = codec::BLOCK_CHUNK_SAMPLES;
+        for windows in column.floats.chunks(size) {
+            let samples = windows.iter().map(|window| window.count).sum();
+            let (first, last) = (windows[0].end, windows[windows.len() - 1].end);
+            let count = windows.len();
+            let stretch = Stretch { first, last, count, samples, kind: ChunkKind::Rollups };
+            chunks.push(self.chunk(stretch, |out| codec::rollups::encode_floats(windows, out))?);
+        }
+        for windows in column.histograms.chunks(size) {
+            let samples = windows.iter().map(|window| window.count).sum();
+            let (first, last) = (windows[0].end, windows[windows.len() - 1].end);
+            let count = windows.len();
+            let stretch =
+                Stretch { first, last, count, samples, kind: ChunkKind::HistogramRollups };
+            chunks
+                .push(self.chunk(stretch, |out| codec::rollups::encode_histograms(windows, out))?);
+        }
+        self.add_series(labels, chunks);
+        Ok(())
+    }
+
+    fn add_series(&mut self, labels: &Labels, chunks: Vec<PlannedChunk>) {
+        debug_assert!(self.last.as_ref().is_none_or(|last| series_order(last, labels).is_lt()));
+        self.last = Some(labels.clone());
         let labels = labels.iter().map(|(n, v)| (self.symbol(n), self.symbol(v))).collect();
         self.series.push(PlannedSeries { labels, chunks: chunks.into() });
-        Ok(())
     }
 
     /// Stages what is left and returns the row to be added; `None` when there is no sample at all.
@@ -151,8 +217,7 @@ impl<'a> BlockBuilder<'a> {
 
     fn chunk(
         &mut self,
-        times: &[Timestamp],
-        summary: Option<Summary>,
+        stretch: Stretch,
         encode: impl FnOnce(&mut Vec<u8>),
     ) -> Result<PlannedChunk, EngineError> {
         if self.page.len() >= self.plan.page_bytes {
@@ -160,18 +225,18 @@ impl<'a> BlockBuilder<'a> {
         }
         let start = self.page.len();
         encode(&mut self.page);
-        let (min_time, max_time) = (times[0], times[times.len() - 1]);
+        let Stretch { first: min_time, last: max_time, count, samples, kind } = stretch;
         self.min_time = self.min_time.min(min_time);
         self.max_time = self.max_time.max(max_time);
-        self.samples += times.len() as u64;
+        self.samples += samples;
         Ok(PlannedChunk {
             page: self.page_number,
             offset: (start - crate::bytes::ENVELOPE_BYTES) as u32,
             length: (self.page.len() - start) as u32,
-            count: times.len() as u32,
+            count: count as u32,
             min_time,
             max_time,
-            summary,
+            kind,
         })
     }
 
@@ -210,6 +275,8 @@ impl<'a> BlockBuilder<'a> {
         let mut out = Vec::new();
         start_envelope(&mut out, INDEX_MAGIC, INDEX_VERSION);
         put_u64(&mut out, self.plan.order);
+        put_u64(&mut out, self.plan.window_ms.unsigned_abs());
+        put_u64(&mut out, self.plan.cleaned);
         let ranks = self.put_symbols(&mut out);
         let rank = |symbol: u32| u64::from(ranks[symbol as usize]);
         put_u64(&mut out, self.series.len() as u64);
@@ -272,13 +339,18 @@ impl<'a> BlockBuilder<'a> {
 }
 
 fn put_chunk(chunk: &PlannedChunk, block_start: Timestamp, out: &mut Vec<u8>) {
-    out.push(u8::from(chunk.summary.is_none()));
+    out.push(match chunk.kind {
+        ChunkKind::Floats(_) => 0,
+        ChunkKind::Histograms => 1,
+        ChunkKind::Rollups => 2,
+        ChunkKind::HistogramRollups => 3,
+    });
     for number in [chunk.page, chunk.offset, chunk.length, chunk.count] {
         put_u64(out, u64::from(number));
     }
     put_i64(out, chunk.min_time.wrapping_sub(block_start));
     put_i64(out, chunk.max_time.wrapping_sub(chunk.min_time));
-    if let Some(summary) = &chunk.summary {
+    if let ChunkKind::Floats(summary) = &chunk.kind {
         summary.put(out);
     }
 }

@@ -7,7 +7,7 @@ use model::{Labels, Metadata, Timestamp};
 
 use super::{INDEX_MAGIC, INDEX_VERSION, summary::Summary};
 use crate::{
-    bytes::{FormatError, Reader, open_envelope},
+    bytes::{FormatError, Reader, open_versions},
     engine::BlockRow,
     postings::{Condition, Index, List, merged},
 };
@@ -19,6 +19,10 @@ pub(crate) struct Block {
     pub(crate) row: BlockRow,
     /// Of two blocks with a sample of the same series and time, the one with the higher order counts.
     pub(crate) order: u64,
+    /// The length of the windows when the block holds rollups; 0 when it holds samples.
+    pub(crate) window_ms: i64,
+    /// Deletions up to this id have been carried out in the block.
+    pub(crate) cleaned: u64,
     /// What is known of the block's metrics.
     pub(crate) metadata: Vec<Metadata>,
     payload: Box<[u8]>,
@@ -40,18 +44,28 @@ pub(crate) struct ChunkRef {
     pub(crate) count: u32,
     pub(crate) min_time: Timestamp,
     pub(crate) max_time: Timestamp,
-    /// Of numbers; histograms have none.
+    /// Of numbers; histograms and rollups have none.
     pub(crate) summary: Option<Summary>,
+}
+
+impl ChunkRef {
+    /// Whether a sample of the chunk may lie within the range, both ends inclusive.
+    pub(crate) fn overlaps(&self, start: Timestamp, end: Timestamp) -> bool {
+        self.min_time <= end && self.max_time >= start
+    }
 }
 
 impl Block {
     /// Checks a row and makes it a block.
     pub(crate) fn open(mut row: BlockRow) -> Result<Self, FormatError> {
         let index = std::mem::take(&mut row.index);
-        let payload: Box<[u8]> =
-            open_envelope(&index, INDEX_MAGIC, INDEX_VERSION, "block index")?.into();
+        let (version, payload) =
+            open_versions(&index, INDEX_MAGIC, 1..=INDEX_VERSION, "block index")?;
+        let payload: Box<[u8]> = payload.into();
         let mut reader = Reader::new(&payload);
         let order = reader.u64()?;
+        let (window_ms, cleaned) =
+            if version == 1 { (0, 0) } else { (i64::from(reader.u32()?), reader.u64()?) };
         let at = |reader: &Reader<'_>| (payload.len() - reader.rest().len()) as u32;
 
         let mut symbols = Vec::new();
@@ -100,7 +114,7 @@ impl Block {
             return Err(FormatError::Invalid("end of the index"));
         }
         let (symbols, series, postings) = (symbols.into(), series.into(), postings.into());
-        Ok(Self { row, order, metadata, payload, symbols, series, postings })
+        Ok(Self { row, order, window_ms, cleaned, metadata, payload, symbols, series, postings })
     }
 
     /// How many series the block has.
@@ -148,6 +162,11 @@ impl Block {
     /// All values of a label, ascending.
     pub(crate) fn values(&self, name: &str) -> impl Iterator<Item = &str> {
         self.values_of(name).iter().map(|entry| self.symbol(entry.1))
+    }
+
+    /// The bytes of index and pages as stored.
+    pub(crate) fn stored_bytes(&self) -> u64 {
+        (self.payload.len() + crate::bytes::ENVELOPE_BYTES) as u64 + self.row.page_bytes
     }
 
     /// The memory held, in bytes.
@@ -235,11 +254,11 @@ fn take_postings(reader: &mut Reader<'_>) -> Result<Vec<u32>, FormatError> {
 }
 
 fn take_chunk(reader: &mut Reader<'_>, block_start: Timestamp) -> Result<ChunkRef, FormatError> {
-    let is_histogram = reader.u8()? != 0;
+    let has_summary = reader.u8()? == 0;
     let [page, offset, length, count] =
         [reader.u32()?, reader.u32()?, reader.u32()?, reader.u32()?];
     let min_time = block_start.wrapping_add(reader.i64()?);
     let max_time = min_time.wrapping_add(reader.i64()?);
-    let summary = if is_histogram { None } else { Some(Summary::take(reader)?) };
+    let summary = if has_summary { Some(Summary::take(reader)?) } else { None };
     Ok(ChunkRef { page, offset, length, count, min_time, max_time, summary })
 }

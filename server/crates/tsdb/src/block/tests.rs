@@ -13,7 +13,8 @@ use crate::{
     testing::any_value,
 };
 
-const PLAN: BlockPlan = BlockPlan { id: 7, level: 1, order: 3, page_bytes: 200 };
+const PLAN: BlockPlan =
+    BlockPlan { id: 7, level: 1, order: 3, window_ms: 0, cleaned: 0, page_bytes: 200 };
 
 fn build(engine: &MemoryEngine, series: &[(Labels, Column)]) -> Option<BlockRow> {
     let mut builder = BlockBuilder::new(engine, PLAN);

@@ -8,7 +8,7 @@
 use foldhash::fast::RandomState;
 use hashbrown::{HashMap, HashTable};
 use model::Labels;
-use std::{hash::BuildHasher, sync::Arc};
+use std::{hash::BuildHasher, ops::Range, sync::Arc};
 
 use super::Tag;
 use crate::postings::{Condition, Index, List, Matches, merged};
@@ -101,6 +101,21 @@ impl HeadIndex {
     /// All values of a label, in any order.
     pub(crate) fn values(&self, name: &str) -> impl Iterator<Item = &str> {
         self.names.get(name).into_iter().flat_map(|values| values.entries.iter().map(Entry::text))
+    }
+
+    /// Visits values of a label by their numbers, each with how many series have it. Returns whether
+    /// there may be more.
+    pub(crate) fn each_value(
+        &self,
+        name: &str,
+        numbers: Range<usize>,
+        visit: &mut dyn FnMut(&str, u64),
+    ) -> bool {
+        let Some(values) = self.names.get(name) else { return false };
+        for entry in values.entries.iter().take(numbers.end).skip(numbers.start) {
+            visit(entry.text(), entry.postings.as_slice().len() as u64);
+        }
+        values.entries.len() > numbers.end
     }
 
     /// How many values a label has.

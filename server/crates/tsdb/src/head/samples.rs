@@ -17,21 +17,20 @@ use crate::{
 /// A full open chunk has this many samples,
 const OPEN_SAMPLES: u8 = 120;
 /// or this many bytes.
-const OPEN_BYTES: usize = 240;
-/// A token is a varint, or one byte and the raw bits.
-const MAX_TOKEN_BYTES: usize = 10;
+const OPEN_BYTES: usize = 238;
 
-/// The memory for samples grows by this many bytes: a tenth of what an hour takes, not twice as much
-/// as is needed.
-const GROWTH_BYTES: usize = 32;
+/// What an open chunk of numbers grows to, step by step: as much as common allocators round to anyway.
+/// Chunks that follow use the same memory again, so that the heap does not fall to pieces.
+const OPEN_CAPACITIES: [usize; 4] = [24, 56, 120, 248];
 
 /// Samples in order of time.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Samples {
-    /// Closed chunks, each with its length as a varint before it; from `open_start` on the tokens of
-    /// an open chunk of numbers: varints, 0 and the raw bits, or 1 more than the zigzag distance from
-    /// the number before as a decimal.
-    bytes: Vec<u8>,
+    /// Closed chunks. They are never moved or made longer.
+    closed: Vec<Box<[u8]>>,
+    /// The tokens of an open chunk of numbers: varints, 0 and the raw bits, or 1 more than the zigzag
+    /// distance from the number before as a decimal.
+    open: Vec<u8>,
     min_time: Timestamp,
     max_time: Timestamp,
     /// The first time of the open chunk and the usual distance, which takes no memory.
@@ -42,7 +41,8 @@ pub(crate) struct Samples {
     /// What few series need.
     rare: Option<Box<Rare>>,
     count: u32,
-    open_start: u32,
+    /// The memory of the closed chunks.
+    closed_bytes: u32,
     open_count: u8,
     exponent: u8,
 }
@@ -124,10 +124,8 @@ impl Samples {
     /// # Errors
     /// When the memory is damaged.
     pub(crate) fn read(&self, out: &mut Column) -> Result<(), FormatError> {
-        let mut reader = Reader::new(&self.bytes[..self.open_start as usize]);
-        while !reader.is_empty() {
-            let length = reader.count()?;
-            codec::decode(reader.take(length)?, out)?;
+        for chunk in &self.closed {
+            codec::decode(chunk, out)?;
         }
         self.read_open(out)
     }
@@ -149,7 +147,10 @@ impl Samples {
     /// The memory held, in bytes, without the value itself.
     #[inline]
     pub(crate) fn heap_bytes(&self) -> usize {
-        self.bytes.capacity() + self.rare.as_ref().map_or(0, |rare| rare.heap_bytes())
+        // Counted chunk by chunk this would cost every append.
+        self.closed_bytes as usize
+            + self.open.capacity()
+            + self.rare.as_ref().map_or(0, |rare| rare.heap_bytes())
     }
 
     fn open_histograms(&self) -> Option<&OpenHistograms> {
@@ -164,7 +165,7 @@ impl Samples {
         // A histogram is large; a chunk of few of them repeats too much of the first one.
         let bytes = match self.open_histograms() {
             Some(open) => open.bits.len_bytes() / 8,
-            None => self.bytes.len() - self.open_start as usize,
+            None => self.open.len(),
         };
         self.open_count >= OPEN_SAMPLES || bytes >= OPEN_BYTES
     }
@@ -203,9 +204,6 @@ impl Samples {
 
     #[inline]
     fn push_float(&mut self, value: f64) {
-        if self.bytes.capacity() - self.bytes.len() < MAX_TOKEN_BYTES {
-            self.bytes.reserve_exact(GROWTH_BYTES);
-        }
         if !self.push_decimal(value) {
             match decimal::exponent_of(value, self.exponent) {
                 Some(exponent) => {
@@ -221,21 +219,33 @@ impl Samples {
     #[inline]
     fn push_decimal(&mut self, value: f64) -> bool {
         let Some(integer) = decimal::to_integer(value, self.exponent) else { return false };
-        put_u64(&mut self.bytes, zigzag(integer - self.last) + 1);
+        let token = zigzag(integer - self.last) + 1;
+        self.make_room((70 - token.leading_zeros() as usize) / 7);
+        put_u64(&mut self.open, token);
         self.last = integer;
         true
     }
 
     fn push_raw(&mut self, value: f64) {
-        self.bytes.push(0);
-        self.bytes.extend_from_slice(&value.to_bits().to_le_bytes());
+        self.make_room(9);
+        self.open.push(0);
+        self.open.extend_from_slice(&value.to_bits().to_le_bytes());
+    }
+
+    #[inline]
+    fn make_room(&mut self, more: usize) {
+        let needed = self.open.len() + more;
+        if needed > self.open.capacity() {
+            let capacity = OPEN_CAPACITIES.into_iter().find(|&capacity| capacity >= needed);
+            self.open.reserve_exact(capacity.unwrap_or(needed) - self.open.len());
+        }
     }
 
     /// Writes the open chunk again with more decimals.
     fn rescale(&mut self, exponent: u8) {
         let mut values = Vec::new();
         self.read_floats(&mut values).expect("the open chunk was written by this very code");
-        self.bytes.truncate(self.open_start as usize);
+        self.open.clear();
         self.last = 0;
         self.exponent = exponent;
         for value in values {
@@ -246,7 +256,7 @@ impl Samples {
     }
 
     fn read_floats(&self, out: &mut Vec<f64>) -> Result<(), FormatError> {
-        let mut reader = Reader::new(&self.bytes[self.open_start as usize..]);
+        let mut reader = Reader::new(&self.open);
         let mut integer = 0_i64;
         while !reader.is_empty() {
             out.push(match reader.u64()? {
@@ -285,11 +295,10 @@ impl Samples {
         } else if !column.histograms.is_empty() {
             codec::encode_histograms(&column.histogram_times, &column.histograms, &mut chunk);
         }
-        self.bytes.truncate(self.open_start as usize);
-        self.bytes.reserve_exact(chunk.len() + 2);
-        put_u64(&mut self.bytes, chunk.len() as u64);
-        self.bytes.extend_from_slice(&chunk);
-        self.open_start = self.bytes.len() as u32;
+        self.closed_bytes += (chunk.len() + size_of::<Box<[u8]>>()) as u32;
+        self.closed.reserve_exact(1);
+        self.closed.push(chunk.into());
+        self.open.clear();
         self.open_count = 0;
         self.step = 0;
         self.last = 0;

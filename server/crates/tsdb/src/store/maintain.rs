@@ -1,12 +1,14 @@
 //! What has to be done now and then: retention, sealing, merging, tidying up.
 
-use std::sync::{Arc, MutexGuard, PoisonError};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, MutexGuard, PoisonError},
+};
 
 use model::Timestamp;
 
 use super::{
     Tsdb,
-    merge::Merged,
     open::{DamagedBlock, open_blocks},
     seal::PendingSeal,
 };
@@ -46,8 +48,12 @@ pub struct Maintenance {
     pub sealed_samples: u64,
     /// Blocks merged into one.
     pub merged_blocks: u64,
-    /// Blocks deleted because they were too old.
+    /// Blocks of rollups written.
+    pub rollups: u64,
+    /// Blocks deleted because they were too old, or because there was no room for them.
     pub expired_blocks: u64,
+    /// Blocks written again without what was deleted.
+    pub cleaned_blocks: u64,
     /// Blocks whose pages were deleted, which readers no longer needed.
     pub cleared_blocks: u64,
 }
@@ -64,7 +70,14 @@ pub(super) struct Maintainer {
     strays: Vec<(Option<Timestamp>, u64)>,
     /// The time of the present call.
     now: Timestamp,
-    damaged: Vec<DamagedBlock>,
+    pub(super) damaged: Vec<DamagedBlock>,
+    /// The row that holds the notes.
+    pub(super) notes_row: Option<u64>,
+    /// The newest frame whose samples are in a block.
+    pub(super) sealed_seq: u64,
+    /// Up to where ranges were rolled up, by the length of the windows, as far as that is known
+    /// without the blocks.
+    pub(super) rolled_up: BTreeMap<i64, Timestamp>,
     /// Blocks with a damaged page, which are never merged.
     pub(super) unmergeable: Vec<u64>,
     /// A change of the blocks failed, so it is not known whether it happened.
@@ -86,6 +99,9 @@ impl Maintainer {
             strays: strays.into_iter().map(|id| (None, id)).collect(),
             now: Timestamp::MIN,
             damaged,
+            notes_row: None,
+            sealed_seq: 0,
+            rolled_up: BTreeMap::new(),
             unmergeable: Vec::new(),
             is_uncertain: false,
         }
@@ -108,6 +124,11 @@ impl Maintainer {
         self.strays.push((None, id));
     }
 
+    /// The order that the next block gets.
+    pub(super) fn next_order(&self) -> u64 {
+        self.next_order
+    }
+
     pub(super) fn take_order(&mut self) -> u64 {
         self.next_order += 1;
         self.next_order - 1
@@ -115,8 +136,8 @@ impl Maintainer {
 }
 
 impl Tsdb {
-    /// Does what is due at `now`: writes flushes that wait, deletes old blocks, seals the head, merges
-    /// one group of blocks, deletes pages nobody needs. To be called every few seconds. Commits go on
+    /// Does what is due at `now`: writes flushes that wait, deletes old blocks, seals the head, rolls up
+    /// one range, merges one group of blocks, carries out deletions, deletes pages nobody needs. To be called every few seconds. Commits go on
     /// meanwhile; the engine's writer is never held longer than one batch of pages takes.
     ///
     /// # Errors
@@ -136,11 +157,19 @@ impl Tsdb {
         } else {
             Ok(())
         };
-        let merged = self.merge_blocks(&mut maintainer).map(|merged| match merged {
-            Merged::Nothing => {}
-            Merged::Blocks(count) => done.merged_blocks = count,
+        let rolled_up = self.roll_up(&mut maintainer, now).map(|count| done.rollups = count);
+        let merged = self.merge_blocks(&mut maintainer).map(|count| done.merged_blocks = count);
+        // One at a time, as with everything else that writes much.
+        let cleaned = self.clean_block(&mut maintainer).map(|is_cleaned| {
+            done.cleaned_blocks = u64::from(is_cleaned);
         });
-        expired.and(cleared).and(waiting).and(sealed).and(merged)?;
+        let retired = if matches!(cleaned, Ok(())) && done.cleaned_blocks == 0 {
+            self.retire_deletions(&mut maintainer)
+        } else {
+            Ok(())
+        };
+        let results = [expired, cleared, waiting, sealed, rolled_up, merged, cleaned, retired];
+        results.into_iter().collect::<Result<(), MaintainError>>()?;
         Ok(done)
     }
 
@@ -174,7 +203,7 @@ impl Tsdb {
         result
     }
 
-    fn maintainer(&self) -> MutexGuard<'_, Maintainer> {
+    pub(super) fn maintainer(&self) -> MutexGuard<'_, Maintainer> {
         self.maintainer.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -193,26 +222,31 @@ impl Tsdb {
     }
 
     /// After a change that failed: sees what the engine has, and takes that as the truth.
-    fn reconcile(&self, maintainer: &mut Maintainer) -> Result<(), EngineError> {
+    pub(super) fn reconcile(&self, maintainer: &mut Maintainer) -> Result<(), EngineError> {
         if !maintainer.is_uncertain {
             return Ok(());
         }
         let rows = self.count_failure(self.engine.blocks())?;
         let ids: Vec<u64> = rows.iter().map(|row| row.id).collect();
         maintainer.strays.retain(|(_, id)| !ids.contains(id));
-        let (mut blocks, damaged) = open_blocks(rows);
-        maintainer.damaged = damaged;
+        let mut opened = open_blocks(rows);
+        maintainer.damaged = opened.damaged;
+        maintainer.notes_row = opened.notes_row;
         let mut state = self.state_mut();
-        for old in state.blocks.iter() {
-            match blocks.iter_mut().find(|block| block.row.id == old.row.id) {
+        for old in state.blocks.iter().chain(state.rollups.iter()) {
+            let mut all = opened.blocks.iter_mut().chain(&mut opened.rollups);
+            match all.find(|block| block.row.id == old.row.id) {
                 // The same block: readers and cache go on with the one they have.
                 Some(block) => *block = Arc::clone(old),
                 None => maintainer.retire(Arc::clone(old)),
             }
         }
-        state.blocks = Arc::new(blocks);
-        if maintainer.pending_seal.as_ref().is_some_and(|pending| ids.contains(&pending.id)) {
+        state.blocks = Arc::new(opened.blocks);
+        state.rollups = Arc::new(opened.rollups);
+        state.notes = Arc::new(opened.notes);
+        if let Some(pending) = maintainer.pending_seal.filter(|pending| ids.contains(&pending.id)) {
             maintainer.pending_seal = None;
+            maintainer.sealed_seq = pending.seq;
             state.head.finish_seal();
             self.counters.seals.add(1);
         }
@@ -220,35 +254,9 @@ impl Tsdb {
         Ok(())
     }
 
-    /// Removes blocks that are past the retention time.
-    fn expire(&self, maintainer: &mut Maintainer, now: Timestamp) -> Result<u64, MaintainError> {
-        let bound = now.saturating_sub(milliseconds(self.options.retention));
-        let blocks = Arc::clone(&self.state().blocks);
-        let (expired, kept): (Vec<Arc<Block>>, Vec<Arc<Block>>) =
-            blocks.iter().cloned().partition(|block| block.row.max_time < bound);
-        let damaged = maintainer.damaged.iter().filter(|block| block.max_time < bound);
-        let damaged: Vec<u64> = damaged.map(|block| block.id).collect();
-        if expired.is_empty() && damaged.is_empty() {
-            return Ok(0);
-        }
-        let remove = expired.iter().map(|block| block.row.id).chain(damaged.clone()).collect();
-        self.change_blocks(maintainer, &BlockChange { remove, ..BlockChange::default() })?;
-        self.state_mut().blocks = Arc::new(kept);
-        let count = (expired.len() + damaged.len()) as u64;
-        maintainer.damaged.retain(|block| block.max_time >= bound);
-        for id in damaged {
-            maintainer.add_stray(id);
-        }
-        for block in expired {
-            maintainer.retire(block);
-        }
-        self.counters.expired_blocks.add(count);
-        Ok(count)
-    }
-
     /// Deletes the pages of blocks that are gone, once no reader here holds them and the time that readers
     /// elsewhere have is over.
-    fn clear(&self, maintainer: &mut Maintainer) -> Result<u64, MaintainError> {
+    pub(super) fn clear(&self, maintainer: &mut Maintainer) -> Result<u64, MaintainError> {
         let now = maintainer.now;
         let grace = milliseconds(self.options.page_grace);
         for (since, block) in std::mem::take(&mut maintainer.retired) {

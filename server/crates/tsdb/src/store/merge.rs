@@ -1,56 +1,50 @@
-//! Merging: several sealed blocks become one of the next level.
+//! Merging: several blocks become one of the next level, and what was deleted goes for good.
 //!
 //! Larger blocks mean fewer indexes and longer chunks. Samples that came late are put in their place
 //! on the way: where two blocks have the same series and time, the newer block counts.
 
-use std::{iter::Peekable, sync::Arc};
+use std::sync::Arc;
 
-use model::{Column, Labels};
+use model::{Column, rollup::RollupColumn};
 
 use super::{
     Tsdb,
     maintain::{MaintainError, Maintainer},
     seal::unreadable,
+    source::{Part, Source, SourceError, next_labels},
 };
 use crate::{
-    block::{Block, BlockBuilder, BlockPlan, series_order},
-    bytes::FormatError,
-    cache::Page,
-    codec, columns,
-    engine::{BlockChange, BlockRow, Engine, EngineError},
+    block::{Block, BlockBuilder, BlockPlan},
+    engine::{BlockChange, BlockRow},
+    postings,
 };
 
-/// What merging came to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Merged {
-    /// No group of blocks is due.
-    Nothing,
-    /// So many blocks became one.
-    Blocks(u64),
-}
-
-/// Why blocks could not be merged.
-#[derive(Debug)]
-enum MergeError {
-    Store(MaintainError),
-    /// This block has a page that cannot be read. It stays as it is: merging would lose what a person
-    /// might still rescue.
-    Damaged(u64),
-}
-
-impl<E: Into<MaintainError>> From<E> for MergeError {
-    fn from(error: E) -> Self {
-        Self::Store(error.into())
-    }
-}
+/// A rollup block should hold about this many windows a series: full chunks, and few indexes.
+const ROLLUP_WINDOWS: i64 = 1_000;
 
 impl Tsdb {
-    /// Merges the oldest group of sealed blocks that is large enough.
-    pub(super) fn merge_blocks(
+    /// Merges the oldest group of blocks that is large enough. Returns how many blocks became one.
+    pub(super) fn merge_blocks(&self, maintainer: &mut Maintainer) -> Result<u64, MaintainError> {
+        let group = self.next_group(maintainer).or_else(|| self.next_rollup_group(maintainer));
+        let Some(group) = group else { return Ok(0) };
+        let count = group.len() as u64;
+        let is_merged = self.rewrite(maintainer, group)?;
+        self.counters.merges.add(u64::from(is_merged));
+        Ok(if is_merged { count } else { 0 })
+    }
+
+    /// Writes one block again of which something was deleted. Returns whether there was one.
+    pub(super) fn clean_block(&self, maintainer: &mut Maintainer) -> Result<bool, MaintainError> {
+        let Some(block) = self.next_unclean(maintainer) else { return Ok(false) };
+        self.rewrite(maintainer, vec![block])
+    }
+
+    /// Puts one block in the place of a group. `false` when one of them is damaged and they stay.
+    fn rewrite(
         &self,
         maintainer: &mut Maintainer,
-    ) -> Result<Merged, MaintainError> {
-        let Some(group) = self.next_group(maintainer) else { return Ok(Merged::Nothing) };
+        group: Vec<Arc<Block>>,
+    ) -> Result<bool, MaintainError> {
         let newest = group.iter().map(|block| block.row.max_time).max().unwrap_or_default();
         let id = maintainer.take_id(self.options.least_block(newest));
         let row = match self.build_merged(&group, id) {
@@ -58,10 +52,10 @@ impl Tsdb {
             Err(error) => {
                 maintainer.add_stray(id);
                 match error {
-                    MergeError::Store(error) => return self.count_failure(Err(error)),
-                    MergeError::Damaged(block) => maintainer.unmergeable.push(block),
+                    SourceError::Store(error) => return self.count_failure(Err(error)),
+                    SourceError::Damaged(block) => maintainer.unmergeable.push(block),
                 }
-                return Ok(Merged::Nothing);
+                return Ok(false);
             }
         };
         let ids: Vec<u64> = group.iter().map(|block| block.row.id).collect();
@@ -72,18 +66,18 @@ impl Tsdb {
             return Err(error.into());
         }
         let merged = row.map(Block::open).transpose().map_err(unreadable)?.map(Arc::new);
+        let is_rollup = group[0].window_ms > 0;
         let mut state = self.state_mut();
-        let kept = state.blocks.iter().filter(|block| !ids.contains(&block.row.id)).cloned();
-        let mut blocks: Vec<Arc<Block>> = kept.chain(merged).collect();
-        blocks.sort_by_key(|block| block.order);
-        state.blocks = Arc::new(blocks);
+        let blocks = if is_rollup { &mut state.rollups } else { &mut state.blocks };
+        let kept = blocks.iter().filter(|block| !ids.contains(&block.row.id)).cloned();
+        let mut all: Vec<Arc<Block>> = kept.chain(merged).collect();
+        all.sort_by_key(|block| block.order);
+        *blocks = Arc::new(all);
         drop(state);
-        let count = group.len() as u64;
         for block in group {
             maintainer.retire(block);
         }
-        self.counters.merges.add(1);
-        Ok(Merged::Blocks(count))
+        Ok(true)
     }
 
     /// The oldest sealed blocks that follow one another, as many as are merged at once.
@@ -99,94 +93,91 @@ impl Tsdb {
         blocks.windows(size).find(|group| group.iter().all(is_ready)).map(<[_]>::to_vec)
     }
 
-    fn build_merged(&self, group: &[Arc<Block>], id: u64) -> Result<Option<BlockRow>, MergeError> {
+    /// Rollup blocks with the same windows that follow one another in time and are short.
+    fn next_rollup_group(&self, maintainer: &Maintainer) -> Option<Vec<Arc<Block>>> {
+        if self.options.merge_blocks < 2 {
+            return None;
+        }
+        let rollups = Arc::clone(&self.state().rollups);
+        for level in &self.options.rollups {
+            let target = level.window_ms().saturating_mul(ROLLUP_WINDOWS);
+            let length = |block: &Arc<Block>| block.row.max_time - block.row.min_time;
+            let mut short: Vec<Arc<Block>> = rollups
+                .iter()
+                .filter(|block| block.window_ms == level.window_ms() && length(block) < target / 2)
+                .filter(|block| !maintainer.unmergeable.contains(&block.row.id))
+                .cloned()
+                .collect();
+            short.sort_by_key(|block| block.row.min_time);
+            let mut total = 0;
+            let mut is_missing = |block: &Arc<Block>| {
+                total += length(block);
+                total < target
+            };
+            let count = short.iter().take_while(|block| is_missing(block)).count() + 1;
+            if count >= 2 && count <= short.len() {
+                short.truncate(count);
+                return Some(short);
+            }
+        }
+        None
+    }
+
+    /// The first block that holds something of what was deleted.
+    fn next_unclean(&self, maintainer: &Maintainer) -> Option<Arc<Block>> {
+        let (notes, blocks, rollups) = {
+            let state = self.state();
+            if state.notes.deletions.is_empty() {
+                return None;
+            }
+            (Arc::clone(&state.notes), Arc::clone(&state.blocks), Arc::clone(&state.rollups))
+        };
+        let has_some = |block: &&Arc<Block>| {
+            !maintainer.unmergeable.contains(&block.row.id)
+                && notes.pending(block).iter().any(|deletion| {
+                    let conditions = self.conditions.of(&deletion.matchers);
+                    !postings::select(&***block, &conditions).is_empty()
+                })
+        };
+        blocks.iter().chain(rollups.iter()).find(has_some).cloned()
+    }
+
+    fn build_merged(&self, group: &[Arc<Block>], id: u64) -> Result<Option<BlockRow>, SourceError> {
+        let (notes, metadata) = {
+            let state = self.state();
+            (Arc::clone(&state.notes), state.metadata.clone())
+        };
+        let window_ms = group[0].window_ms;
+        let level = group.iter().map(|block| block.row.level).max().unwrap_or_default();
         let plan = BlockPlan {
             id,
-            level: 2,
+            level: if group.len() > 1 { level.max(2) } else { level },
             order: group.iter().map(|block| block.order).max().unwrap_or_default(),
+            window_ms,
+            cleaned: notes.last_deletion,
             page_bytes: self.options.page_bytes,
         };
         let mut builder = BlockBuilder::new(&*self.engine, plan);
-        let mut sources: Vec<Source<'_>> =
-            group.iter().map(|block| Source::new(&*self.engine, block)).collect();
-        let mut column = Column::default();
+        let mut sources: Vec<Source<'_>> = group
+            .iter()
+            .map(|block| Source::new(&*self.engine, block, &notes, Part::WHOLE))
+            .collect();
+        let (mut column, mut windows) = (Column::default(), RollupColumn::default());
         while let Some(labels) = next_labels(&mut sources)? {
-            column.clear();
-            for source in &mut sources {
-                source.take(&labels, &mut column)?;
+            if window_ms > 0 {
+                windows.clear();
+                for source in &mut sources {
+                    source.take_rollups(&labels, &mut windows)?;
+                }
+                builder.add_rollups(&labels, &windows)?;
+            } else {
+                column.clear();
+                for source in &mut sources {
+                    source.take(&labels, &mut column)?;
+                }
+                builder.add(&labels, &column)?;
             }
-            builder.add(&labels, &column)?;
         }
-        let metadata = self.state().metadata.clone();
         Ok(builder.finish(metadata.values())?)
-    }
-}
-
-/// The first series in the order of blocks that some source has next.
-fn next_labels(sources: &mut [Source<'_>]) -> Result<Option<Labels>, MergeError> {
-    let mut first: Option<Labels> = None;
-    for source in sources {
-        if let Some(labels) = source.peek()?
-            && first.as_ref().is_none_or(|first| series_order(labels, first).is_lt())
-        {
-            first = Some(labels.clone());
-        }
-    }
-    Ok(first)
-}
-
-type SeriesOfBlock<'a> = Box<dyn Iterator<Item = (u32, Result<Labels, FormatError>)> + 'a>;
-
-/// A block read from its first series to its last.
-struct Source<'a> {
-    engine: &'a dyn Engine,
-    block: &'a Block,
-    series: Peekable<SeriesOfBlock<'a>>,
-    /// The page read last; the next series is most likely in it too.
-    page: Option<(u32, Page)>,
-}
-
-impl<'a> Source<'a> {
-    fn new(engine: &'a dyn Engine, block: &'a Block) -> Self {
-        let series = (0..block.len()).map(|number| (number, block.labels(number)));
-        let series: SeriesOfBlock<'a> = Box::new(series);
-        Self { engine, block, series: series.peekable(), page: None }
-    }
-
-    fn peek(&mut self) -> Result<Option<&Labels>, MergeError> {
-        let id = self.block.row.id;
-        match self.series.peek() {
-            None => Ok(None),
-            Some((_, Ok(labels))) => Ok(Some(labels)),
-            Some((_, Err(_))) => Err(MergeError::Damaged(id)),
-        }
-    }
-
-    /// Merges the samples of the next series into `column` if it has these labels.
-    fn take(&mut self, labels: &Labels, column: &mut Column) -> Result<(), MergeError> {
-        if self.peek()? != Some(labels) {
-            return Ok(());
-        }
-        let Some((number, _)) = self.series.next() else { return Ok(()) };
-        let damaged = MergeError::Damaged(self.block.row.id);
-        let Ok(chunks) = self.block.chunks(number) else { return Err(damaged) };
-        let mut own = Column::default();
-        for chunk in chunks {
-            let bytes =
-                self.page(chunk.page)?.and_then(|page| page.chunk(chunk.offset, chunk.length));
-            if bytes.is_none_or(|bytes| codec::decode(bytes, &mut own).is_err()) {
-                return Err(damaged);
-            }
-        }
-        columns::merge(column, &own);
-        Ok(())
-    }
-
-    fn page(&mut self, number: u32) -> Result<Option<&Page>, EngineError> {
-        if self.page.as_ref().is_none_or(|(at, _)| *at != number) {
-            let row = self.engine.pages(self.block.row.id, &[number])?.pop();
-            self.page = row.and_then(|row| Some((number, Page::open(row.bytes).ok()?)));
-        }
-        Ok(self.page.as_ref().filter(|(at, _)| *at == number).map(|(_, page)| page))
     }
 }

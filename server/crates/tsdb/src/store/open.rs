@@ -1,10 +1,14 @@
 //! Opening a store: the blocks, then the flushes that are not in a block yet.
 
-use std::sync::{Arc, Mutex, RwLock};
+use std::sync::{Arc, Mutex, RwLock, atomic::AtomicU64};
 
 use model::Timestamp;
 
-use super::{Maintainer, State, Tsdb, writer::Writer};
+use super::{
+    Maintainer, State, Tsdb, deletion,
+    notes::{self, Notes},
+    writer::Writer,
+};
 use crate::{
     block::Block,
     bytes::FormatError,
@@ -92,28 +96,39 @@ impl Tsdb {
         report.stray_blocks = strays.len() as u64;
 
         let counters = Counters::default();
-        let (blocks, damaged) = open_blocks(rows);
+        let Opened { blocks, rollups, notes, notes_row, damaged } = open_blocks(rows);
         counters.damaged_blocks.add(damaged.len() as u64);
-        report.blocks = blocks.len() as u64;
-        let next_order = blocks.last().map_or(1, |block| block.order + 1);
+        report.blocks = (blocks.len() + rollups.len()) as u64;
+        let all = || rollups.iter().chain(&blocks);
+        let next_order = all().map(|block| block.order + 1).chain([1]).max().unwrap_or(1);
+        // Deletions that are no longer listed never concern blocks to come.
+        let bounds = notes.deletions.iter().map(|deletion| deletion.order_below);
+        let next_order = bounds.chain([next_order]).max().unwrap_or(1);
         let mut state = State::default();
-        for metadata in blocks.iter().flat_map(|block| &block.metadata) {
+        for metadata in all().flat_map(|block| &block.metadata) {
             state.metadata.insert(metadata.metric.clone(), metadata.clone());
         }
         state.blocks = Arc::new(blocks);
+        state.rollups = Arc::new(rollups);
+        state.notes = Arc::new(notes);
 
         let deleted = engine.last_deleted_frame()?;
-        let writer = replay(&*engine, deleted, &mut state, &counters, &mut report)?;
+        let Replayed { writer, sealed_seq, bytes } =
+            replay(&*engine, deleted, &mut state, &counters, &mut report)?;
         report.series = state.head.len() as u64;
         report.damaged_blocks.clone_from(&damaged);
+        let mut maintainer = Maintainer::new(next_id, next_order, strays, damaged);
+        maintainer.notes_row = notes_row;
+        maintainer.sealed_seq = sealed_seq;
         let store = Self {
             following: Mutex::default(),
-            maintainer: Mutex::new(Maintainer::new(next_id, next_order, strays, damaged)),
+            maintainer: Mutex::new(maintainer),
             writer: Mutex::new(writer),
             waiting: Mutex::default(),
             state: RwLock::new(state),
             cache: Mutex::new(PageCache::new(options.cache_bytes)),
             conditions: Conditions::default(),
+            unsealed_bytes: AtomicU64::new(bytes),
             engine,
             options,
             counters,
@@ -122,19 +137,50 @@ impl Tsdb {
     }
 }
 
-/// Opens rows, ascending by order, and tells those apart that cannot be read.
-pub(super) fn open_blocks(rows: Vec<BlockRow>) -> (Vec<Arc<Block>>, Vec<DamagedBlock>) {
-    let mut blocks = Vec::new();
-    let mut damaged = Vec::new();
+/// The rows of an engine, opened.
+#[derive(Debug, Default)]
+pub(super) struct Opened {
+    /// Blocks of samples, ascending by order.
+    pub(super) blocks: Vec<Arc<Block>>,
+    pub(super) rollups: Vec<Arc<Block>>,
+    pub(super) notes: Notes,
+    pub(super) notes_row: Option<u64>,
+    /// Rows that cannot be read.
+    pub(super) damaged: Vec<DamagedBlock>,
+}
+
+/// Opens all rows.
+pub(super) fn open_blocks(rows: Vec<BlockRow>) -> Opened {
+    let mut opened = Opened::default();
     for row in rows {
         let (id, max_time) = (row.id, row.max_time);
-        match Block::open(row) {
-            Ok(block) => blocks.push(Arc::new(block)),
-            Err(reason) => damaged.push(DamagedBlock { id, max_time, reason }),
+        let result = if row.level == notes::LEVEL {
+            Notes::open(&row.index).map(|notes| {
+                opened.notes = notes;
+                opened.notes_row = Some(id);
+            })
+        } else {
+            Block::open(row).map(|block| {
+                let is_rollup = block.window_ms > 0;
+                let all = if is_rollup { &mut opened.rollups } else { &mut opened.blocks };
+                all.push(Arc::new(block));
+            })
+        };
+        if let Err(reason) = result {
+            opened.damaged.push(DamagedBlock { id, max_time, reason });
         }
     }
-    blocks.sort_by_key(|block| block.order);
-    (blocks, damaged)
+    opened.blocks.sort_by_key(|block| block.order);
+    opened
+}
+
+/// What the frames told.
+struct Replayed {
+    writer: Writer,
+    /// The newest frame whose samples are in a block.
+    sealed_seq: u64,
+    /// The bytes of all frames.
+    bytes: u64,
 }
 
 /// Replays all frames into the head and returns the writer that goes on after them.
@@ -144,11 +190,20 @@ fn replay(
     state: &mut State,
     counters: &Counters,
     report: &mut ReplayReport,
-) -> Result<Writer, EngineError> {
+) -> Result<Replayed, EngineError> {
     let mut decoder = FrameDecoder::default();
+    let notes = Arc::clone(&state.notes);
+    let mut deletions = notes.deletions.iter().peekable();
     let (mut seq, mut epoch, mut since) = (deleted, 0, None);
+    let (mut first, mut bytes) = (None, 0);
     let mut is_broken = false;
     engine.frames(0, &mut |frame: FrameRow| {
+        // A deletion is about what came before it, and about nothing after.
+        while let Some(deletion) = deletions.next_if(|deletion| deletion.seq < frame.seq) {
+            deletion::delete_from(&mut state.head, deletion);
+        }
+        first.get_or_insert(frame.seq);
+        bytes += frame.bytes.len() as u64;
         seq = seq.max(frame.seq);
         epoch = epoch.max(frame.epoch);
         let resolved = decoder.decode(&frame.bytes, |labels| state.head.resolve(labels).slot);
@@ -180,8 +235,15 @@ fn replay(
             state.metadata.insert(metadata.metric.clone(), metadata);
         }
     })?;
+    for deletion in deletions {
+        deletion::delete_from(&mut state.head, deletion);
+    }
+    // A number that a deletion names is never given to a frame that comes after it.
+    let named = notes.deletions.iter().map(|deletion| deletion.seq).max().unwrap_or_default();
+    let sealed_seq = first.map_or(seq.max(named), |first: u64| first - 1);
+    let seq = seq.max(named);
     counters.replayed_frames.add(report.frames);
     counters.replayed_samples.add(report.samples);
     counters.damaged_frames.add(report.damaged_frames.len() as u64);
-    Ok(Writer::new(seq, epoch + 1, since))
+    Ok(Replayed { writer: Writer::new(seq, epoch + 1, since), sealed_seq, bytes })
 }

@@ -158,9 +158,10 @@ impl Tsdb {
     fn settle(&self, news: &mut PeersNews) {
         let mut opened = Vec::new();
         for (node, row) in std::mem::take(&mut news.new_blocks) {
-            let (blocks, damaged) = open_blocks(vec![row]);
-            self.counters.damaged_blocks.add(damaged.len() as u64);
-            opened.push((node, blocks));
+            // Rollups and notes of others are theirs: what they say is about their own samples.
+            let row = open_blocks(vec![row]);
+            self.counters.damaged_blocks.add(row.damaged.len() as u64);
+            opened.push((node, row.blocks));
         }
         let mut state = self.state_mut();
         for metadata in opened.iter().flat_map(|(_, blocks)| blocks).flat_map(|b| &b.metadata) {

@@ -5,10 +5,16 @@ use std::{collections::BTreeSet, sync::Arc};
 use hashbrown::{HashMap, hash_map::Entry};
 use model::{
     Column, Labels, Metadata, Sample, Storage, StorageError, Timestamp,
+    rollup::{RollupColumn, Zone, window_at},
     storage::{Select, Selection},
 };
 
-use super::{State, Tsdb};
+use super::{
+    State, Tsdb,
+    deletion::{self, Mask},
+    notes::Notes,
+    rollup,
+};
 use crate::{
     block::{Block, ChunkRef},
     bytes::FormatError,
@@ -23,6 +29,8 @@ use crate::{
 struct Found {
     /// Index into the selection's blocks and number within the block, ascending by order.
     blocks: Vec<(u32, u32)>,
+    /// The same of rollups, in order of time.
+    rollups: Vec<(u32, u32)>,
     head: Option<HeadPart>,
     /// From the heads of other nodes.
     peers: Vec<HeadPart>,
@@ -43,6 +51,10 @@ struct TsdbSelection<'a> {
     /// Beside `labels`.
     found: Vec<Found>,
     blocks: Vec<Arc<Block>>,
+    rollups: Vec<Arc<Block>>,
+    zones: Vec<Zone>,
+    /// What was deleted of a series, by block and number within the block.
+    masks: HashMap<(u64, u32), Vec<Mask>, foldhash::fast::FixedState>,
     start: Timestamp,
     end: Timestamp,
 }
@@ -58,12 +70,12 @@ impl Storage for Tsdb {
 
     fn label_names(&self, request: &Select<'_>) -> Result<Vec<String>, StorageError> {
         let mut names = BTreeSet::new();
-        if request.matchers.is_empty() {
+        if request.matchers.is_empty() && self.state().notes.deletions.is_empty() {
             let (head, blocks) = {
                 let state = self.state();
                 let heads = state.heads().flat_map(|head| head.index().names());
                 let head: Vec<String> = heads.map(str::to_owned).collect();
-                (head, overlapping(&state, request))
+                (head, all_overlapping(&state, request))
             };
             names.extend(head);
             for block in &blocks {
@@ -83,12 +95,12 @@ impl Storage for Tsdb {
 
     fn label_values(&self, name: &str, request: &Select<'_>) -> Result<Vec<String>, StorageError> {
         let mut values = BTreeSet::new();
-        if request.matchers.is_empty() {
+        if request.matchers.is_empty() && self.state().notes.deletions.is_empty() {
             let (head, blocks) = {
                 let state = self.state();
                 let heads = state.heads().flat_map(|head| head.index().values(name));
                 let head: Vec<String> = heads.map(str::to_owned).collect();
-                (head, overlapping(&state, request))
+                (head, all_overlapping(&state, request))
             };
             values.extend(head);
             for block in &blocks {
@@ -128,7 +140,7 @@ impl Tsdb {
         };
         // Only this part needs the lock: what it finds is shared and does not change any more.
         let conditions = self.conditions.of(request.matchers);
-        let blocks = {
+        let (blocks, foreign, rollups, zones, notes) = {
             let state = self.state();
             for slot in postings::select(state.head.index(), &conditions) {
                 let Some(series) = state.head.series(slot) else { continue };
@@ -145,19 +157,33 @@ impl Tsdb {
                     }
                 }
             }
-            overlapping(&state, request)
+            let zones = rollup::zones(&state, request.start);
+            let rollups = overlapping_rollups(&state, request, &zones);
+            let own =
+                state.blocks.iter().filter(|b| b.overlaps(request.start, request.end)).count();
+            let blocks = overlapping(&state, request);
+            // Deletions count the blocks of this node; those of others come first.
+            let foreign = blocks.len() - own;
+            (blocks, foreign, rollups, zones, Arc::clone(&state.notes))
         };
+        let mut masks: HashMap<(u64, u32), Vec<Mask>, _> = HashMap::default();
+        let none = Notes::default();
         for (at, block) in blocks.iter().enumerate() {
-            for number in postings::select(&**block, &conditions) {
-                let labels = block.labels(number).map_err(damaged)?;
-                entry(labels, &mut |found| found.blocks.push((at as u32, number)))?;
-            }
+            let notes = if at < foreign { &none } else { &*notes };
+            each_series(block, &conditions, notes, &mut masks, &mut |labels, number| {
+                entry(labels, &mut |found| found.blocks.push((at as u32, number)))
+            })?;
+        }
+        for (at, block) in rollups.iter().enumerate() {
+            each_series(block, &conditions, &notes, &mut masks, &mut |labels, number| {
+                entry(labels, &mut |found| found.rollups.push((at as u32, number)))
+            })?;
         }
         let mut found: Vec<(Labels, Found)> = found.into_iter().collect();
         found.sort_unstable_by(|a, b| a.0.cmp(&b.0));
         let (labels, found) = found.into_iter().unzip();
         let (start, end) = (request.start, request.end);
-        Ok(TsdbSelection { store: self, labels, found, blocks, start, end })
+        Ok(TsdbSelection { store: self, labels, found, blocks, rollups, zones, masks, start, end })
     }
 
     /// A page, from memory or from the engine. `None` when it cannot be read, which is counted.
@@ -194,7 +220,36 @@ impl Selection for TsdbSelection<'_> {
                 self.read_head(samples, out)?;
             }
         }
-        columns::clip(out, self.start, self.end);
+        columns::clip(out, self.raw_start(), self.end);
+        if !found.rollups.is_empty() {
+            let mut windows = RollupColumn::default();
+            self.read_rollups(index, &mut windows)?;
+            let mut own = Column::default();
+            windows.put_samples(&mut own);
+            columns::clip(&mut own, Timestamp::MIN, self.end);
+            columns::merge(&mut own, out);
+            *out = own;
+        }
+        Ok(())
+    }
+
+    fn zones(&self) -> &[Zone] {
+        &self.zones
+    }
+
+    fn read_rollups(&self, index: usize, out: &mut RollupColumn) -> Result<(), StorageError> {
+        out.clear();
+        let mut after = Timestamp::MIN;
+        for zone in &self.zones {
+            for &(at, number) in &self.found[index].rollups {
+                let block = &self.rollups[at as usize];
+                if block.window_ms == zone.window_ms {
+                    let start = after.max(self.start.saturating_sub(zone.window_ms));
+                    self.read_windows(block, number, (start, zone.until), out)?;
+                }
+            }
+            after = zone.until;
+        }
         Ok(())
     }
 
@@ -208,11 +263,47 @@ impl Selection for TsdbSelection<'_> {
         }
         let mut column = Column::default();
         self.read(index, &mut column)?;
-        Ok(column.last())
+        let width = window_at(&self.zones, self.end);
+        let oldest = self.start.min(self.end.saturating_sub(width).saturating_add(1));
+        Ok(column.last().filter(|sample| sample.timestamp >= oldest))
     }
 }
 
 impl TsdbSelection<'_> {
+    /// The oldest time of which samples are asked, and not rollups.
+    fn raw_start(&self) -> Timestamp {
+        self.zones.last().map_or(self.start, |zone| self.start.max(zone.until.saturating_add(1)))
+    }
+
+    /// Appends the windows of a block that end within the range: its start is exclusive.
+    fn read_windows(
+        &self,
+        block: &Block,
+        number: u32,
+        (after, until): (Timestamp, Timestamp),
+        out: &mut RollupColumn,
+    ) -> Result<(), StorageError> {
+        let until = until.min(self.end.saturating_add(block.window_ms));
+        let mut own = RollupColumn::default();
+        let mut chunks = block.chunks(number).map_err(damaged)?;
+        chunks.retain(|chunk| chunk.overlaps(after.saturating_add(1), until));
+        self.each_chunk(block, &chunks, &mut |bytes| codec::rollups::decode(bytes, &mut own))?;
+        for mask in self.masks_of(block, number) {
+            mask.apply_to_windows(&mut own);
+        }
+        let is_wanted = |end: Timestamp| end > after && end <= until;
+        out.floats.extend(own.floats.into_iter().filter(|window| is_wanted(window.end)));
+        out.histograms.extend(own.histograms.into_iter().filter(|window| is_wanted(window.end)));
+        Ok(())
+    }
+
+    fn masks_of(&self, block: &Block, number: u32) -> &[Mask] {
+        if self.masks.is_empty() {
+            return &[];
+        }
+        self.masks.get(&(block.row.id, number)).map_or(&[], Vec::as_slice)
+    }
+
     /// The newest sample ever seen, when it is in the range and no block has a newer one.
     fn latest_of_head(&self, found: &Found) -> Option<Sample> {
         let last = match &*found.peers {
@@ -229,7 +320,7 @@ impl TsdbSelection<'_> {
 
     /// The last value of the newest chunk, when the range ends after it and nothing else comes close.
     fn latest_of_summary(&self, found: &Found) -> Result<Option<Sample>, StorageError> {
-        if found.head.is_some() || !found.peers.is_empty() {
+        if found.head.is_some() || !found.peers.is_empty() || !self.masks.is_empty() {
             return Ok(None);
         }
         let mut newest: Option<ChunkRef> = None;
@@ -245,7 +336,7 @@ impl TsdbSelection<'_> {
         }
         Ok(newest.filter(|_| is_alone).and_then(|chunk| {
             let timestamp = chunk.max_time;
-            let is_wanted = (self.start..=self.end).contains(&timestamp);
+            let is_wanted = (self.raw_start()..=self.end).contains(&timestamp);
             let value = model::Value::Float(chunk.summary.filter(|_| is_wanted)?.last);
             Some(Sample { timestamp, value })
         }))
@@ -253,14 +344,18 @@ impl TsdbSelection<'_> {
 
     fn read_block(&self, block: &Block, number: u32, out: &mut Column) -> Result<(), StorageError> {
         let mut chunks = block.chunks(number).map_err(damaged)?;
-        chunks.retain(|chunk| chunk.min_time <= self.end && chunk.max_time >= self.start);
+        chunks.retain(|chunk| chunk.overlaps(self.raw_start(), self.end));
+        let masks = self.masks_of(block, number);
         let first = chunks.iter().map(|chunk| chunk.min_time).min();
         let follows = first.is_some_and(|first| columns::last_time(out).is_none_or(|l| l < first));
-        if follows {
+        if follows && masks.is_empty() {
             return self.decode_chunks(block, &chunks, out);
         }
         let mut own = Column::default();
         self.decode_chunks(block, &chunks, &mut own)?;
+        for mask in masks {
+            mask.apply(&mut own);
+        }
         columns::merge(out, &own);
         Ok(())
     }
@@ -271,6 +366,15 @@ impl TsdbSelection<'_> {
         chunks: &[ChunkRef],
         out: &mut Column,
     ) -> Result<(), StorageError> {
+        self.each_chunk(block, chunks, &mut |bytes| codec::decode(bytes, out))
+    }
+
+    fn each_chunk(
+        &self,
+        block: &Block,
+        chunks: &[ChunkRef],
+        decode: &mut dyn FnMut(&[u8]) -> Result<(), FormatError>,
+    ) -> Result<(), StorageError> {
         let mut last: Option<(u32, Arc<Page>)> = None;
         for chunk in chunks {
             if last.as_ref().is_none_or(|(page, _)| *page != chunk.page) {
@@ -280,7 +384,7 @@ impl TsdbSelection<'_> {
             // What a damaged page held is counted and missing; the rest is served.
             let Some((_, page)) = &last else { continue };
             let Some(bytes) = page.chunk(chunk.offset, chunk.length) else { continue };
-            codec::decode(bytes, out).map_err(damaged)?;
+            decode(bytes).map_err(damaged)?;
         }
         Ok(())
     }
@@ -314,6 +418,58 @@ fn head_part(series: &Series, request: &Select<'_>) -> Option<HeadPart> {
         last: series.last.clone(),
         samples: [sealing.cloned(), samples.cloned()],
     })
+}
+
+/// Finds the series of a block that match, and what of them was deleted.
+fn each_series(
+    block: &Block,
+    conditions: &[postings::Condition<'_>],
+    notes: &Notes,
+    masks: &mut HashMap<(u64, u32), Vec<Mask>, foldhash::fast::FixedState>,
+    visit: &mut dyn FnMut(Labels, u32) -> Result<(), StorageError>,
+) -> Result<(), StorageError> {
+    let deletions = notes.pending(block);
+    for number in postings::select(block, conditions) {
+        let labels = block.labels(number).map_err(damaged)?;
+        if !deletions.is_empty() {
+            match deletion::masks(&deletions, block, &labels) {
+                None => continue,
+                Some(own) if own.is_empty() => {}
+                Some(own) => {
+                    masks.insert((block.row.id, number), own);
+                }
+            }
+        }
+        visit(labels, number)?;
+    }
+    Ok(())
+}
+
+/// The blocks of rollups that are asked, in order of time.
+fn overlapping_rollups(state: &State, request: &Select<'_>, zones: &[Zone]) -> Vec<Arc<Block>> {
+    let mut after = Timestamp::MIN;
+    let mut rollups = Vec::new();
+    for zone in zones {
+        // Windows that begin before the range may touch it, and those before it answer for a moment.
+        let start = request.start.saturating_sub(zone.window_ms).max(after.saturating_add(1));
+        let end = request.end.saturating_add(zone.window_ms).min(zone.until);
+        let own = state
+            .rollups
+            .iter()
+            .filter(|block| block.window_ms == zone.window_ms && block.overlaps(start, end));
+        rollups.extend(own.cloned());
+        after = zone.until;
+    }
+    rollups.sort_by_key(|block| block.row.min_time);
+    rollups
+}
+
+/// All blocks that may have something in the range.
+fn all_overlapping(state: &State, request: &Select<'_>) -> Vec<Arc<Block>> {
+    let zones = rollup::zones(state, request.start);
+    let mut blocks = overlapping(state, request);
+    blocks.extend(overlapping_rollups(state, request, &zones));
+    blocks
 }
 
 /// The newest sample of several heads; `None` when two have one of that time.

@@ -4,7 +4,7 @@
 //! Then the block is built beside everything else. At last one transaction adds the block and deletes
 //! the frames it replaces; readers change over in the same moment in which the samples set aside go.
 
-use std::sync::Arc;
+use std::sync::{Arc, atomic::Ordering};
 
 use model::{Column, Labels};
 
@@ -25,7 +25,9 @@ pub(super) struct PendingSeal {
     pub(super) id: u64,
     order: u64,
     /// The last frame whose samples are set aside.
-    seq: u64,
+    pub(super) seq: u64,
+    /// The bytes of the frames up to it.
+    bytes: u64,
 }
 
 impl Tsdb {
@@ -43,6 +45,8 @@ impl Tsdb {
             id: pending.id,
             level: 1,
             order: pending.order,
+            window_ms: 0,
+            cleaned: 0,
             page_bytes: self.options.page_bytes,
         };
         let mut builder = BlockBuilder::new(&*self.engine, plan);
@@ -61,12 +65,17 @@ impl Tsdb {
         let samples = row.as_ref().map_or(0, |row| row.samples);
         let block = row.map(Block::open).transpose().map_err(unreadable)?;
         let mut state = self.state_mut();
+        let hold = self.start_hold();
         state.head.finish_seal();
         if let Some(block) = block {
             let blocks = state.blocks.iter().cloned().chain([Arc::new(block)]).collect();
             state.blocks = Arc::new(blocks);
         }
+        drop(state);
+        self.end_hold(hold);
         maintainer.pending_seal = None;
+        maintainer.sealed_seq = pending.seq;
+        self.unsealed_bytes.fetch_sub(pending.bytes, Ordering::Relaxed);
         self.counters.seals.add(1);
         Ok(samples)
     }
@@ -74,6 +83,7 @@ impl Tsdb {
     /// Sets the head's samples aside, between two flushes. `None` when there is nothing to seal.
     fn cut(&self, maintainer: &mut Maintainer) -> Result<Option<PendingSeal>, MaintainError> {
         let mut writer = self.writer();
+        let hold = self.start_hold();
         if !writer.is_healthy() {
             return Err(MaintainError::Waiting(writer.waiting().frames));
         }
@@ -84,7 +94,10 @@ impl Tsdb {
             id: maintainer.take_id(self.options.least_block(since)),
             order: maintainer.take_order(),
             seq: writer.seq(),
+            bytes: self.unsealed_bytes.load(Ordering::Relaxed),
         };
+        drop(writer);
+        self.end_hold(hold);
         maintainer.pending_seal = Some(pending);
         Ok(Some(pending))
     }

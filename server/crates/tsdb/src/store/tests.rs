@@ -14,6 +14,7 @@ use crate::engine::{Fault, FaultMoment, MemoryEngine, Verb};
 mod faults;
 mod peers;
 mod properties;
+mod rollups;
 
 fn open(engine: &Arc<MemoryEngine>, options: &Options) -> (Tsdb, ReplayReport) {
     Tsdb::open(Arc::clone(engine) as Arc<dyn Engine>, options.clone()).unwrap()
@@ -25,6 +26,7 @@ fn options() -> Options {
         merge_blocks: 3,
         page_bytes: 300,
         cache_bytes: 2_000,
+        rollups: Vec::new(),
         ..Options::default()
     }
 }
@@ -321,7 +323,7 @@ fn no_reader_sees_half_of_a_flush() {
     std::thread::scope(|scope| {
         let reader = scope.spawn(|| {
             let mut snapshots = 0;
-            while !is_done.load(std::sync::atomic::Ordering::SeqCst) || snapshots == 0 {
+            while !is_done.load(Ordering::SeqCst) || snapshots == 0 {
                 let selection = store.select(&all(&[])).unwrap();
                 let newest: Vec<_> = (0..20).map(|i| selection.latest(i).unwrap()).collect();
                 assert!(newest.iter().all(|sample| *sample == newest[0]));
@@ -334,7 +336,7 @@ fn no_reader_sees_half_of_a_flush() {
             assert!(flush(&store, tick * 1_000, 20, tick as f64).is_durable);
             store.maintain(tick * 1_000).unwrap();
         }
-        is_done.store(true, std::sync::atomic::Ordering::SeqCst);
+        is_done.store(true, Ordering::SeqCst);
         reader.join().unwrap();
     });
     assert_eq!(contents(&store)[0].1.len(), 200);

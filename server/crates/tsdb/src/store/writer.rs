@@ -39,6 +39,8 @@ pub(super) struct Waiting {
     /// The time of the oldest; `None` when there is none.
     since: Option<Timestamp>,
     error: String,
+    /// The time of the first flush since the head was cut.
+    pub(super) unsealed_since: Option<Timestamp>,
     pub(super) frames: u64,
     pub(super) bytes: u64,
 }
@@ -83,6 +85,7 @@ impl Writer {
         Waiting {
             since: self.waiting.front().map(|frame| frame.timestamp),
             error: if self.waiting.is_empty() { String::new() } else { self.error.clone() },
+            unsealed_since: self.since,
             frames: self.waiting.len() as u64,
             bytes: self.waiting_bytes as u64,
         }
@@ -183,7 +186,8 @@ impl Writer {
         self.start_epoch();
     }
 
-    fn start_epoch(&mut self) {
+    /// The next frame builds on nothing.
+    pub(super) fn start_epoch(&mut self) {
         self.encoder.start_epoch(self.encoder.epoch() + 1);
         self.metadata.clear();
     }

@@ -3,6 +3,7 @@
 use std::{
     fs,
     net::{Ipv4Addr, SocketAddrV4, UdpSocket},
+    process::Command,
     thread::sleep,
     time::{Duration, Instant},
 };
@@ -11,6 +12,7 @@ use anyhow::{Context as _, bail};
 
 use super::{Kind, Peer, netdata, npm_statsd};
 use crate::{
+    discard,
     load::Totals,
     process::{
         Process,
@@ -39,6 +41,11 @@ impl Running {
         let mut command = match peer.kind {
             Kind::Netdata => netdata::command(&peer.program, folder.path(), address, interval)?,
             Kind::Statsd => npm_statsd::command(&peer.program, folder.path(), address, interval)?,
+            Kind::Discard => {
+                let mut command = Command::new(&peer.program);
+                command.arg(discard::ARGUMENT).arg(address.to_string());
+                command
+            }
         };
         let mut process = Process::start(&mut command, folder)?;
         process.wait_until_ready(|_| bound_udp(address).ok())?;
@@ -53,7 +60,7 @@ impl Running {
     pub(super) fn wait_for_flush(&self) -> anyhow::Result<()> {
         match self.kind {
             // It flushes at the multiples of its interval, like we do.
-            Kind::Netdata => sleep(until_multiple(self.interval)),
+            Kind::Netdata | Kind::Discard => sleep(until_multiple(self.interval)),
             Kind::Statsd => npm_statsd::wait_for_flush(self.process.folder(), self.interval)?,
         }
         Ok(())
@@ -75,7 +82,7 @@ impl Running {
     /// Netdata would only do so with parts switched on that cost time.
     pub(super) fn check_books(&self, sent: &Totals, dropped: u64) -> anyhow::Result<()> {
         match self.kind {
-            Kind::Netdata => Ok(()),
+            Kind::Netdata | Kind::Discard => Ok(()),
             Kind::Statsd => {
                 npm_statsd::check_books(self.process.folder(), self.interval, sent, dropped)
             }

@@ -3,7 +3,7 @@ use crate::process::procfs::BoundUdp;
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 
 fn run(lines: u64, datagrams: u64, dropped: u64) -> PeerRun {
-    let sent = Totals { lines, datagrams, ..Totals::default() };
+    let sent = Totals { datagrams, lines, ..Totals::default() };
     PeerRun { sent, dropped, cpu_seconds: 1.5, rate: 0.0, resident_mb: 0.0 }
 }
 
@@ -57,7 +57,7 @@ fn the_kernel_counts_what_a_full_socket_drops() {
     };
     assert_eq!(bound_udp(address).unwrap(), BoundUdp { waiting: 0, dropped: 0 });
     // More than the largest buffer that is usual.
-    let datagram = [0; 60_000];
+    let datagram = vec![0; 60_000];
     let mut sent = 0;
     while bound_udp(address).unwrap().dropped == 0 {
         sender.send_to(&datagram, address).unwrap();

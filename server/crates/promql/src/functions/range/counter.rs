@@ -34,7 +34,9 @@ pub(super) fn rates(job: &Job<'_>, function: RangeFunction, out: &mut Values) {
                 floats[floats.len() - 1] - floats[0] + resets.lost(&job.column.floats, f0, f1);
             let extrapolation = Extrapolation {
                 window,
-                times: &job.column.float_times[f0..f1],
+                first_time: job.column.float_times[f0],
+                last_time: job.column.float_times[f1 - 1],
+                gaps: (f1 - f0 - 1) as f64,
                 first: is_counter.then_some(floats[0]),
                 change,
             };
@@ -46,7 +48,9 @@ pub(super) fn rates(job: &Job<'_>, function: RangeFunction, out: &mut Values) {
             };
             let extrapolation = Extrapolation {
                 window,
-                times: &job.column.histogram_times[h0..h1],
+                first_time: job.column.histogram_times[h0],
+                last_time: job.column.histogram_times[h1 - 1],
+                gaps: (h1 - h0 - 1) as f64,
                 first: is_counter.then_some(job.column.histograms[h0].count),
                 change: change.count,
             };
@@ -57,12 +61,17 @@ pub(super) fn rates(job: &Job<'_>, function: RangeFunction, out: &mut Values) {
 }
 
 /// What the change over the samples of a window depends on.
-struct Extrapolation<'a> {
-    window: &'a StepWindow,
-    times: &'a [i64],
+pub(super) struct Extrapolation<'a> {
+    pub(super) window: &'a StepWindow,
+    /// The time of the first sample,
+    pub(super) first_time: i64,
+    /// that of the last one,
+    pub(super) last_time: i64,
+    /// and how many distances there are between samples, at least one.
+    pub(super) gaps: f64,
     /// The first value of a counter, which was zero at some time before.
-    first: Option<f64>,
-    change: f64,
+    pub(super) first: Option<f64>,
+    pub(super) change: f64,
 }
 
 impl Extrapolation<'_> {
@@ -70,10 +79,9 @@ impl Extrapolation<'_> {
     ///
     /// Lengths are in milliseconds, and comparisons are multiplied out, so that the usual window costs
     /// a single division.
-    fn factor(&self, per: f64) -> f64 {
-        let (first, last) = (self.times[0], self.times[self.times.len() - 1]);
+    pub(super) fn factor(&self, per: f64) -> f64 {
+        let (first, last, gaps) = (self.first_time, self.last_time, self.gaps);
         let sampled = (last - first) as f64;
-        let gaps = (self.times.len() - 1) as f64;
         let is_far = |to_border: f64| to_border * gaps >= sampled * 1.1;
         let half_gap = || sampled / gaps / 2.0;
         let mut to_start = (first - self.window.start) as f64;
