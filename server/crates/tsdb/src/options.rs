@@ -105,6 +105,11 @@ pub fn day_of_block(id: u64) -> i64 {
 }
 
 impl Options {
+    /// The least key of what does not go with a day: rollups and notes, which stay longer than samples.
+    pub(crate) fn least_lasting(&self) -> u64 {
+        self.node.map_or(1, |node| u64::from(node) << NODE_SHIFT)
+    }
+
     /// The least key that a block with samples from `time` on may have.
     pub(crate) fn least_block(&self, time: model::Timestamp) -> u64 {
         match self.node {

@@ -62,6 +62,8 @@ pub struct Maintenance {
 #[derive(Debug)]
 pub(super) struct Maintainer {
     next_id: u64,
+    /// The same for what does not go with a day; `None` where keys have no day.
+    next_lasting: Option<u64>,
     next_order: u64,
     pub(super) pending_seal: Option<PendingSeal>,
     /// Blocks that are gone but whose pages a reader may still need, and since when.
@@ -93,6 +95,7 @@ impl Maintainer {
     ) -> Self {
         Self {
             next_id,
+            next_lasting: None,
             next_order,
             pending_seal: None,
             retired: Vec::new(),
@@ -112,6 +115,19 @@ impl Maintainer {
         let id = self.next_id.max(least);
         self.next_id = id + 1;
         id
+    }
+
+    /// The key of a new row of rollups or notes, not below `least`.
+    pub(super) fn take_lasting_id(&mut self, least: u64) -> u64 {
+        let Some(next) = &mut self.next_lasting else { return self.take_id(least) };
+        let id = (*next).max(least);
+        *next = id + 1;
+        id
+    }
+
+    /// Keys of what does not go with a day are counted apart from `next` on.
+    pub(super) fn count_lasting_from(&mut self, next: u64) {
+        self.next_lasting = Some(next);
     }
 
     /// Notes a block that is gone.

@@ -46,7 +46,12 @@ impl Tsdb {
         group: Vec<Arc<Block>>,
     ) -> Result<bool, MaintainError> {
         let newest = group.iter().map(|block| block.row.max_time).max().unwrap_or_default();
-        let id = maintainer.take_id(self.options.least_block(newest));
+        let is_rollup = group[0].window_ms > 0;
+        let id = if is_rollup {
+            maintainer.take_lasting_id(self.options.least_lasting())
+        } else {
+            maintainer.take_id(self.options.least_block(newest))
+        };
         let row = match self.build_merged(&group, id) {
             Ok(row) => row,
             Err(error) => {
@@ -66,7 +71,6 @@ impl Tsdb {
             return Err(error.into());
         }
         let merged = row.map(Block::open).transpose().map_err(unreadable)?.map(Arc::new);
-        let is_rollup = group[0].window_ms > 0;
         let mut state = self.state_mut();
         let blocks = if is_rollup { &mut state.rollups } else { &mut state.blocks };
         let kept = blocks.iter().filter(|block| !ids.contains(&block.row.id)).cloned();

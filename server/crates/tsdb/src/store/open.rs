@@ -15,7 +15,7 @@ use crate::{
     cache::PageCache,
     engine::{BlockRow, Engine, EngineError, FrameRow},
     frame::FrameDecoder,
-    options::Options,
+    options::{Options, day_of_block},
     postings::Conditions,
     stats::Counters,
 };
@@ -89,6 +89,9 @@ impl Tsdb {
         let with_pages = engine.blocks_with_pages()?;
         let ids = rows.iter().map(|row| row.id);
         let next_id = ids.chain(with_pages.iter().copied()).max().map_or(0, |id| id + 1);
+        let all_ids = rows.iter().map(|row| row.id).chain(with_pages.iter().copied());
+        let lasting = all_ids.filter(|id| day_of_block(*id) == 0);
+        let next_lasting = lasting.max().map_or(0, |id| id + 1);
         let strays: Vec<u64> = with_pages
             .into_iter()
             .filter(|id| rows.binary_search_by_key(id, |row| row.id).is_err())
@@ -118,6 +121,9 @@ impl Tsdb {
         report.series = state.head.len() as u64;
         report.damaged_blocks.clone_from(&damaged);
         let mut maintainer = Maintainer::new(next_id, next_order, strays, damaged);
+        if options.node.is_some() {
+            maintainer.count_lasting_from(next_lasting);
+        }
         maintainer.notes_row = notes_row;
         maintainer.sealed_seq = sealed_seq;
         let store = Self {

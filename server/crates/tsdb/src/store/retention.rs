@@ -141,7 +141,7 @@ impl Tsdb {
             let change = BlockChange { remove, ..BlockChange::default() };
             return Ok(self.change_blocks(maintainer, &change)?);
         }
-        let id = maintainer.take_id(1);
+        let id = maintainer.take_lasting_id(self.options.least_lasting());
         remove.extend(maintainer.notes_row);
         let add = Some(notes.to_row(id));
         self.change_blocks(maintainer, &BlockChange { add, remove, delete_frames_up_to: 0 })?;

@@ -126,7 +126,7 @@ impl Tsdb {
         level: &RollupLevel,
         range: (Timestamp, Timestamp),
     ) -> Result<bool, MaintainError> {
-        let id = maintainer.take_id(self.options.least_block(range.1));
+        let id = maintainer.take_lasting_id(self.options.least_lasting());
         let order = maintainer.take_order();
         let row = match self.build_rollups(level, range, (id, order)) {
             Ok(row) => row,
