@@ -8,6 +8,7 @@ mod measure;
 mod offline;
 mod reload;
 mod start;
+mod store;
 pub(crate) mod tasks;
 
 use std::sync::{
@@ -30,8 +31,10 @@ pub(crate) use start::{Running, start};
 
 use crate::{
     alerting::{Alerting, pictures::StorePictures},
+    auth::AuthMemory,
     cardinality::History,
     catalog::inventory::InventoryCache,
+    cluster::{Leases, NodeLabel, Role},
     config::{Config, store::Engine},
     events::{Events, Intake},
     http::prometheus::write::WriteGate,
@@ -58,6 +61,12 @@ pub(crate) struct App {
     pub(crate) folder: DataFolder,
     pub(crate) samples: Samples,
     pub(crate) meta: Meta,
+    /// Who came in lately.
+    pub(crate) auth: AuthMemory,
+    /// What this process does that only one does at a time.
+    pub(crate) leases: Arc<Leases>,
+    /// What this node puts on the series it makes.
+    pub(crate) node: NodeLabel,
     pub(crate) queries: Queries,
     pub(crate) alerting: Arc<Alerting>,
     pub(crate) receivers: RwLock<Arc<notify::Config>>,
@@ -146,6 +155,27 @@ impl App {
                 damaged.len(),
                 self.config.server.data_dir.display()
             ));
+        }
+        let lapsed: Vec<&str> = Role::ALL
+            .into_iter()
+            .filter(|role| self.leases.has_lapsed(*role))
+            .map(Role::as_str)
+            .collect();
+        if !lapsed.is_empty() {
+            problems.push(format!(
+                "This server no longer does what only one does at a time ({}), because it cannot renew \
+                 its lease ({}). Check {below}.",
+                lapsed.join(", "),
+                self.leases.error()
+            ));
+        }
+        let is_alone = !self.samples.is_shared();
+        if is_alone && Role::ALL.into_iter().any(|role| self.leases.held(role).is_none()) {
+            problems.push(
+                "Another process runs on this data folder and took over; what this one decides is \
+                 refused. Stop one of them."
+                    .to_owned(),
+            );
         }
         for endpoint in &self.outgoing.endpoints {
             if let Some((since, error)) = endpoint.books.failing() {

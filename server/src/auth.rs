@@ -3,6 +3,8 @@
 //! Secrets are 32 random bytes. Only their SHA-256 is stored: they are random, so nothing slower is
 //! needed. Passwords are stored with Argon2id.
 
+mod memory;
+
 use std::{sync::LazyLock, time::Duration};
 
 use api_types::Role;
@@ -16,6 +18,8 @@ use db::{
 };
 use model::Timestamp;
 use sha2::{Digest, Sha256};
+
+pub(crate) use memory::AuthMemory;
 
 use crate::query::blocking;
 

@@ -8,6 +8,7 @@ mod backup;
 mod cardinality;
 mod catalog;
 mod cli;
+mod cluster;
 mod config;
 mod events;
 mod http;

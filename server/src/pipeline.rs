@@ -22,7 +22,11 @@ use ingest::{FlushReport, Offender, Registry, SourceId};
 use model::{
     Clock, Column, Labels, Matcher, Sample, Storage, StorageError, Timestamp, storage::Select,
 };
-use tokio::{runtime::Handle, sync::broadcast, time::Instant};
+use tokio::{
+    runtime::Handle,
+    sync::{broadcast, watch},
+    time::Instant,
+};
 use tokio_util::sync::CancellationToken;
 use tsdb::{Health, Tsdb};
 
@@ -33,6 +37,7 @@ pub(crate) use tick::StoreSink;
 
 use crate::{
     alerting::Alerting,
+    cluster::{Leases, NodeLabel, Role},
     events::Events,
     listen::{Listener, Sources},
     monitors::Monitors,
@@ -117,6 +122,11 @@ pub(crate) struct Pipeline {
     pub(crate) store: Arc<Tsdb>,
     pub(crate) outgoing: Arc<Outgoing>,
     pub(crate) alerting: Arc<Alerting>,
+    pub(crate) leases: Arc<Leases>,
+    /// What this node puts on the series it makes.
+    pub(crate) node: NodeLabel,
+    /// Whether other nodes write to the same database.
+    pub(crate) has_peers: bool,
     pub(crate) live: broadcast::Sender<LiveEvent>,
     pub(crate) stats: Arc<PipelineStats>,
 }
@@ -126,16 +136,17 @@ impl Pipeline {
     pub(crate) fn run(mut self, runtime: &Handle, stop: &CancellationToken) {
         let started = Instant::now();
         let mut last = self.clock.now();
-        let mut watch = ClockWatch::new(last, started.elapsed());
+        let mut clock_watch = ClockWatch::new(last, started.elapsed());
+        let mut leases = self.leases.changes();
         loop {
             let due = next_tick(last, self.interval_ms);
             let dispatch_at = self.alerting.next_due().unwrap_or(Timestamp::MAX);
-            self.sleep_until(due.min(dispatch_at), runtime, stop);
+            self.sleep_until(due.min(dispatch_at), runtime, &mut leases, stop);
             if stop.is_cancelled() {
                 break;
             }
             let now = self.clock.now();
-            let step_ms = watch.step(now, started.elapsed());
+            let step_ms = clock_watch.step(now, started.elapsed());
             if step_ms != 0 {
                 // What is due is due as long after now as it was before; nothing is caught up or held.
                 last = (last + step_ms).min(now);
@@ -146,6 +157,8 @@ impl Pipeline {
                 self.stats.missed.fetch_add(missed.max(0) as u64, Ordering::Relaxed);
                 self.flush(tick, runtime);
                 last = tick;
+            } else if now >= dispatch_at && self.alerting.is_taking_over() {
+                self.take_over(now, runtime);
             } else if now >= dispatch_at {
                 self.alerting.dispatch(now);
             }
@@ -163,8 +176,15 @@ impl Pipeline {
         tracing::warn!(step_ms, "the wall clock was set {direction}; flushes go on from there");
     }
 
-    /// Sleeps towards `due`, at most until it is time to look at the clock again.
-    fn sleep_until(&self, due: Timestamp, runtime: &Handle, stop: &CancellationToken) {
+    /// Sleeps towards `due`, at most until it is time to look at the clock again, or this process takes
+    /// over or loses something.
+    fn sleep_until(
+        &self,
+        due: Timestamp,
+        runtime: &Handle,
+        leases: &mut watch::Receiver<u64>,
+        stop: &CancellationToken,
+    ) {
         let wait_ms = (due - self.clock.now()).max(0);
         if wait_ms == 0 || stop.is_cancelled() {
             return;
@@ -173,17 +193,55 @@ impl Pipeline {
         runtime.block_on(async {
             tokio::select! {
                 () = tokio::time::sleep(wait) => {}
+                // The sender is held by the same process and outlives this.
+                _ = leases.changed() => {}
                 () = stop.cancelled() => {}
             }
         });
     }
 
+    /// Goes on where another process stopped: at once, not at the next flush, for somebody waits for what it
+    /// did not do.
+    fn take_over(&self, now: Timestamp, runtime: &Handle) {
+        self.monitors.tick(now, runtime, true);
+        let last = self.stats.last_at.load(Ordering::Relaxed);
+        if self.alerting.take_over(now) && last > 0 {
+            self.follow();
+            self.evaluate(last);
+        }
+    }
+
+    /// What other nodes committed just now is to be seen by the rules.
+    fn follow(&self) {
+        if self.has_peers
+            && self.store.health().is_healthy()
+            && let Err(error) = self.store.follow()
+        {
+            tracing::debug!(error = %model::text::causes(&error), "the rules see other nodes as they were");
+        }
+    }
+
+    fn evaluate(&self, at: Timestamp) {
+        self.alerting.evaluate(at, &StoreSink { store: &self.store, outgoing: &self.outgoing });
+    }
+
     fn flush(&mut self, at: Timestamp, runtime: &Handle) {
         let started = Instant::now();
-        self.monitors.tick(at, runtime);
-        self.events.tick(at);
+        // What another process does is read again when the database answers again.
+        let is_reachable = self.store.health().is_healthy();
+        self.monitors.tick(at, runtime, is_reachable);
+        if is_reachable && self.has_peers {
+            self.events.merge(runtime);
+        }
+        let evaluates = self.leases.held(Role::Rules).is_some();
+        if evaluates {
+            self.events.tick(at);
+        }
         let samples = self.store_windows(at);
-        self.alerting.evaluate(at, &StoreSink { store: &self.store, outgoing: &self.outgoing });
+        if is_reachable || evaluates {
+            self.follow();
+            self.evaluate(at);
+        }
         self.stats.flushes.fetch_add(1, Ordering::Relaxed);
         self.stats.last_us.store(started.elapsed().as_micros() as u64, Ordering::Relaxed);
         self.stats.last_at.store(at, Ordering::Relaxed);

@@ -1,9 +1,5 @@
 //! The adapter between the time-series store, which blocks, and the database, which does not.
 
-use db::{
-    DbError, Samples,
-    samples::{BlockRow, FrameRow, PageRow},
-};
 use std::{
     sync::{
         Arc, OnceLock,
@@ -12,11 +8,23 @@ use std::{
     time::Duration,
 };
 
-use tokio::{runtime::Handle, time::Instant};
-use tsdb::engine::{self, BlockChange, Engine, EngineError};
+use db::{
+    DbError, Samples,
+    samples::{BlockRow, FrameRow, PageRow},
+};
+use tokio::{
+    runtime::Handle,
+    time::{Instant, timeout},
+};
+use tsdb::engine::{self, BlockChange, Engine, EngineError, PeersKnown, PeersNews};
 
 /// Frames read at a time while the store opens.
 const FRAMES_PER_READ: u32 = 100;
+
+/// A database that hangs is taken for one that is gone: whoever writes keeps what it has and comes again.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// A flush is small, and the next one waits behind it.
+const FLUSH_PATIENCE: Duration = Duration::from_secs(10);
 
 /// The database below the time-series store. Its verbs block and must not run on an async worker.
 #[derive(Debug)]
@@ -61,7 +69,25 @@ impl SqlEngine {
         action: &'static str,
         work: impl Future<Output = Result<T, DbError>>,
     ) -> Result<T, EngineError> {
-        self.runtime.block_on(work).map_err(|error| EngineError::new(action, error))
+        self.wait_for(PATIENCE, action, work)
+    }
+
+    fn wait_for<T>(
+        &self,
+        patience: Duration,
+        action: &'static str,
+        work: impl Future<Output = Result<T, DbError>>,
+    ) -> Result<T, EngineError> {
+        let work = async {
+            // A file answers or fails; only a connection can hang.
+            if !self.samples.is_shared() {
+                return Ok(work.await);
+            }
+            timeout(patience, work).await
+        };
+        let done = self.runtime.block_on(work);
+        let done = done.map_err(|_| EngineError::new(action, "the database does not answer"))?;
+        done.map_err(|error| EngineError::new(action, error))
     }
 }
 
@@ -73,7 +99,7 @@ impl Engine for SqlEngine {
             timestamp: frame.timestamp,
             bytes: frame.bytes.clone(),
         };
-        self.wait("append a frame", self.samples.append_frame(&row))
+        self.wait_for(FLUSH_PATIENCE, "append a frame", self.samples.append_frame(&row))
     }
 
     fn frames(
@@ -86,9 +112,7 @@ impl Engine for SqlEngine {
             let rows = self.wait("read frames", self.samples.frames(after, FRAMES_PER_READ))?;
             let Some(last) = rows.last() else { return Ok(()) };
             after = last.seq;
-            for FrameRow { seq, epoch, timestamp, bytes } in rows {
-                visit(engine::FrameRow { seq, epoch, timestamp, bytes });
-            }
+            rows.into_iter().map(frame_of).for_each(&mut *visit);
         }
     }
 
@@ -127,19 +151,7 @@ impl Engine for SqlEngine {
 
     fn blocks(&self) -> Result<Vec<engine::BlockRow>, EngineError> {
         let rows = self.wait("read blocks", self.samples.blocks())?;
-        Ok(rows
-            .into_iter()
-            .map(|row| engine::BlockRow {
-                id: row.id,
-                level: row.level,
-                min_time: row.min_time,
-                max_time: row.max_time,
-                series: row.series,
-                samples: row.samples,
-                page_bytes: row.page_bytes,
-                index: row.toc,
-            })
-            .collect())
+        Ok(rows.into_iter().map(block_of).collect())
     }
 
     fn pages(&self, block: u64, numbers: &[u32]) -> Result<Vec<engine::PageRow>, EngineError> {
@@ -162,5 +174,40 @@ impl Engine for SqlEngine {
 
     fn blocks_with_pages(&self) -> Result<Vec<u64>, EngineError> {
         self.wait("list blocks with pages", self.samples.blocks_with_pages())
+    }
+    fn last_deleted_frame(&self) -> Result<u64, EngineError> {
+        self.wait("read the last deleted frame", self.samples.last_deleted_frame())
+    }
+
+    fn peers(&self, known: &PeersKnown) -> Result<PeersNews, EngineError> {
+        let read = self.samples.news(&known.frames, &known.blocks, FRAMES_PER_READ);
+        let news = self.wait("read what other nodes wrote", read)?;
+        let frames = news.frames.into_iter().map(|(node, row)| (node, frame_of(row)));
+        let blocks = news.new_blocks.into_iter().map(|(node, row)| (node, block_of(row)));
+        Ok(PeersNews {
+            frames: frames.collect(),
+            has_more: news.has_more,
+            oldest_frames: news.oldest_frames,
+            blocks: news.blocks,
+            new_blocks: blocks.collect(),
+        })
+    }
+}
+
+fn frame_of(row: FrameRow) -> engine::FrameRow {
+    let FrameRow { seq, epoch, timestamp, bytes } = row;
+    engine::FrameRow { seq, epoch, timestamp, bytes }
+}
+
+fn block_of(row: BlockRow) -> engine::BlockRow {
+    engine::BlockRow {
+        id: row.id,
+        level: row.level,
+        min_time: row.min_time,
+        max_time: row.max_time,
+        series: row.series,
+        samples: row.samples,
+        page_bytes: row.page_bytes,
+        index: row.toc,
     }
 }

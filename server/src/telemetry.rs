@@ -98,6 +98,18 @@ definitions! {
     STORE_HOLD = "bellwether_store_longest_hold_seconds", Gauge, false,
         "The longest time since the start that background work held up writers of samples.";
     STORE_BYTES = "bellwether_store_page_bytes", Gauge, false, "Bytes of all pages.";
+    STORE_PEERS = "bellwether_store_peers", Gauge, false,
+        "Other nodes on the same database whose samples are in memory or in blocks.";
+    STORE_PEER_SERIES = "bellwether_store_peer_series", Gauge, false,
+        "Series in memory that other nodes write.";
+    STORE_PEER_FLUSHES = "bellwether_store_peer_flushes_total", Counter, false,
+        "Flushes of other nodes that were taken over.";
+    LEASE_HELD = "bellwether_lease_held", Gauge, false,
+        "1 for what this process does now of that which only one does at a time: rules, monitors, outbox.";
+    LEASE_TAKEOVERS = "bellwether_lease_takeovers_total", Counter, false,
+        "How often this process took a role over from another, or from itself before a restart.";
+    LEASE_LOSSES = "bellwether_lease_losses_total", Counter, true,
+        "How often another process took a role over from this one while it ran.";
     WRITE_REQUESTS = "bellwether_remote_write_requests_total", Counter, false,
         "Remote write requests by protocol and answer.";
     WRITE_SAMPLES = "bellwether_remote_write_samples_total", Counter, false,

@@ -7,6 +7,7 @@ use rules::State;
 
 use super::App;
 use crate::{
+    cluster::Role,
     listen::{Listener, Loss},
     remote::{
         outgoing::endpoint::{self, EndpointBooks},
@@ -22,6 +23,7 @@ impl App {
         let mut readings = Readings::default();
         self.measure_ingest(&mut readings);
         self.measure_store(&mut readings);
+        self.measure_leases(&mut readings);
         self.measure_remote_write(&mut readings);
         self.measure_rules(&mut readings);
         match self.meta.outbox_counts().await {
@@ -68,6 +70,22 @@ impl App {
             readings.add_labeled(t::CLOCK_STEPS, "direction", direction, steps);
         }
         readings.add(t::FLUSH_MISSED, self.pipeline.missed.load(Ordering::Relaxed));
+    }
+
+    fn measure_leases(&self, readings: &mut Readings) {
+        let roles = || Role::ALL.into_iter();
+        for role in roles() {
+            let is_held = usize::from(self.leases.held(role).is_some());
+            readings.add_labeled(t::LEASE_HELD, "role", role.as_str(), is_held);
+        }
+        for role in roles() {
+            let takeovers = self.leases.takeovers(role);
+            readings.add_labeled(t::LEASE_TAKEOVERS, "role", role.as_str(), takeovers);
+        }
+        for role in roles() {
+            let losses = self.leases.losses(role);
+            readings.add_labeled(t::LEASE_LOSSES, "role", role.as_str(), losses);
+        }
     }
 
     fn measure_events(&self, readings: &mut Readings) {
@@ -118,6 +136,9 @@ impl App {
                 + stats.damaged_series,
         );
         readings.add(t::STORE_BLOCKS, stats.blocks);
+        readings.add(t::STORE_PEERS, stats.peers);
+        readings.add(t::STORE_PEER_SERIES, stats.peer_series);
+        readings.add(t::STORE_PEER_FLUSHES, stats.peer_frames);
         readings.add(t::STORE_ROLLUPS, stats.rollup_blocks);
         readings.add(t::STORE_SIZE, stats.stored_bytes);
         readings.add(t::STORE_EXPIRED, stats.expired_blocks);

@@ -7,7 +7,7 @@ use db::Samples;
 use tokio::runtime::Handle;
 use tsdb::Tsdb;
 
-use super::{folder::DataFolder, start::open_store};
+use super::{folder::DataFolder, store};
 use crate::config::{Config, store::Engine};
 
 /// The samples of a data folder that no server runs on.
@@ -40,6 +40,7 @@ pub(crate) async fn open_offline(config: &Config) -> anyhow::Result<Offline> {
         );
     }
     let samples = Samples::open(&folder.path().join("samples.db")).await?;
-    let (store, _) = open_store(config, &samples, &Handle::current(), Arc::default()).await?;
+    let (store, _) =
+        store::open(config, None, &samples, &Handle::current(), Arc::default()).await?;
     Ok(Offline { store, samples, _folder: folder })
 }

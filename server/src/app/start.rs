@@ -9,9 +9,9 @@ use std::{
 };
 
 use anyhow::{Context as _, bail};
-use db::Samples;
+use db::Meta;
 use ingest::{Limits, Registry as SeriesRegistry, RegistryOptions};
-use model::{Clock, Labels, Timestamp};
+use model::{Clock, Labels};
 use notify::{
     outbox::{Worker, WorkerOptions},
     receivers::{Pictures, Registry},
@@ -25,7 +25,7 @@ use tokio_util::sync::CancellationToken;
 use tsdb::Tsdb;
 
 use super::{
-    App, SystemClock, databases, folder::DataFolder, listeners, reload::Files, tasks::Tasks,
+    App, SystemClock, databases, folder::DataFolder, listeners, reload::Files, store, tasks::Tasks,
 };
 use crate::{
     agent::{self, Agent},
@@ -33,6 +33,7 @@ use crate::{
     auth,
     cardinality::History,
     catalog::inventory::InventoryCache,
+    cluster::{self, Joined, Keep, Role},
     config::{Config, auth::AuthMode},
     events::{self, BoardOptions, Events, Incoming, Intake},
     http::{self, Gate, prometheus::write::WriteGate},
@@ -46,7 +47,7 @@ use crate::{
     },
     runbooks::RunbookShelf,
     self_statsd::SelfStatsd,
-    store::{Holds, SqlEngine, monotonic},
+    store::Holds,
     uptime::{board::KEPT_MS, probe::Prober, schedule},
 };
 
@@ -56,8 +57,6 @@ const LIVE_BUFFER: usize = 256;
 /// Results of probes that wait to be taken in; a full queue holds back the probes.
 const RESULT_BUFFER: usize = 1_024;
 const PROBE_WORKERS: NonZeroUsize = NonZeroUsize::new(64).expect("64 is not zero");
-/// How often old data is sealed, merged and removed.
-const MAINTENANCE_INTERVAL: Duration = Duration::from_secs(15);
 /// How often own metrics are read for the next flush.
 const MEASURE_INTERVAL: Duration = Duration::from_secs(5);
 /// How long resolved alerts and sent notifications are kept as history.
@@ -94,9 +93,12 @@ pub(crate) async fn start(config: Config) -> anyhow::Result<Running> {
     let for_http = gate.clone();
     tasks.spawn("http", |stop| http::serve(http_listener, for_http, stop));
     let (samples, meta) = databases::open(&config, &folder).await?;
+    let joined = cluster::join(&config, samples, &meta).await?;
+    let Joined { samples, leases, .. } = &joined;
+    keep_leases(&config, &joined, &meta, &tasks);
     let store_holds = Arc::new(Holds::default());
     let (store, last_flush) =
-        open_store(&config, &samples, &runtime, Arc::clone(&store_holds)).await?;
+        store::open(&config, joined.number, samples, &runtime, Arc::clone(&store_holds)).await?;
     let queries = Queries::new(
         Arc::clone(&store),
         Engine::new(promql::Options {
@@ -116,13 +118,8 @@ pub(crate) async fn start(config: Config) -> anyhow::Result<Running> {
     let pictures = Arc::new(StorePictures { queries: queries.clone(), meta: meta.clone() });
     let registry =
         Registry::try_new(&files.receivers, &(Arc::clone(&pictures) as Arc<dyn Pictures>))?;
-    // What was being sent when the last process died is sent again, under the same id.
-    let released = meta.release_leases().await?;
-    if released > 0 {
-        tracing::info!(notifications = released, "notifications of the last process go on");
-    }
     let worker = Worker::new(
-        Arc::new(SqlOutbox(meta.clone())),
+        Arc::new(SqlOutbox::new(meta.clone(), Arc::clone(leases))),
         registry,
         Arc::clone(&clock),
         WorkerOptions::default(),
@@ -133,6 +130,7 @@ pub(crate) async fn start(config: Config) -> anyhow::Result<Running> {
             receivers: Arc::clone(&files.receivers),
             queries: queries.clone(),
             meta: meta.clone(),
+            leases: Arc::clone(leases),
             runtime: runtime.clone(),
             live: live.clone(),
             expander: rules::Expander {
@@ -151,10 +149,16 @@ pub(crate) async fn start(config: Config) -> anyhow::Result<Running> {
     )
     .await
     .context("cannot restore the alerts")?;
-    let monitors =
-        Monitors::restore(files.monitors, meta.clone(), live.clone(), Arc::clone(&outside), now)
-            .await
-            .context("cannot restore the uptime ledger")?;
+    let monitors = Monitors::restore(
+        files.monitors,
+        meta.clone(),
+        Arc::clone(leases),
+        live.clone(),
+        Arc::clone(&outside),
+        now,
+    )
+    .await
+    .context("cannot restore the uptime ledger")?;
     let sources = Arc::new(Sources::new());
     let books = Arc::default();
     let (intake, queue) =
@@ -196,8 +200,11 @@ pub(crate) async fn start(config: Config) -> anyhow::Result<Running> {
         started_at: now,
         external_url,
         folder,
-        samples,
+        samples: joined.samples,
         meta,
+        auth: auth::AuthMemory::default(),
+        leases: joined.leases,
+        node: joined.label,
         queries,
         alerting: Arc::new(alerting),
         receivers: RwLock::new(files.receivers),
@@ -250,7 +257,8 @@ fn start_tasks(
     tasks.spawn("notifications", |stop| async move { worker.run(stop.cancelled_owned()).await });
     let for_forget = Arc::clone(app);
     tasks.spawn("forget", |stop| forget(for_forget, stop));
-    start_maintenance(app, tasks, runtime)?;
+    store::start_maintenance(app, tasks, runtime)?;
+    store::start_following(app, tasks, runtime)?;
     let events = Arc::clone(&app.events);
     tasks.spawn("events", |stop| async move { events.run(queue, stop).await });
 
@@ -290,54 +298,38 @@ fn pipeline(app: &App) -> Pipeline {
         listeners: app.listeners.clone(),
         sources: Arc::clone(&app.sources),
         registry,
-        series: SeriesTable::default(),
+        series: SeriesTable::new(app.node.clone()),
         outside: Arc::clone(&app.outside),
         monitors: Arc::clone(&app.monitors),
         events: Arc::clone(&app.events),
         store: Arc::clone(app.queries.store()),
         outgoing: Arc::clone(&app.outgoing),
         alerting: Arc::clone(&app.alerting),
+        leases: Arc::clone(&app.leases),
+        node: app.node.clone(),
+        has_peers: app.samples.is_shared(),
         live: app.live.clone(),
         stats: Arc::clone(&app.pipeline),
     }
 }
 
-/// Says what went for good. The rest is in the metrics.
-fn log_maintenance(done: tsdb::Maintenance) {
-    if done.expired_blocks > 0 {
-        tracing::info!(
-            blocks = done.expired_blocks,
-            "blocks of samples or rollups were deleted: their time was up, or there was no room"
-        );
-    }
-    if done.cleaned_blocks > 0 {
-        tracing::info!("a block was written again without what was deleted");
-    }
-}
-
-fn start_maintenance(app: &Arc<App>, tasks: &Tasks, runtime: &Handle) -> anyhow::Result<()> {
-    let app = Arc::clone(app);
-    let runtime = runtime.clone();
-    tasks.spawn_thread("maintenance", move |stop| {
-        while !stop.is_cancelled() {
-            let store = app.queries.store();
-            match store.maintain(app.clock.now()) {
-                Ok(done) => log_maintenance(done),
-                Err(error) => {
-                    let error = model::text::causes(&error);
-                    tracing::error!(%error, "maintaining the store failed");
-                }
-            }
-            app.cardinality.observe(store, app.clock.now());
-            runtime.block_on(async {
-                tokio::select! {
-                    () = tokio::time::sleep(MAINTENANCE_INTERVAL) => {}
-                    () = stop.cancelled() => {}
-                }
-            });
+/// Renews what this process holds, until everything that needs it has stopped.
+fn keep_leases(config: &Config, joined: &Joined, meta: &Meta, tasks: &Tasks) {
+    let Some(node) = joined.node.clone() else { return };
+    let keep = Keep {
+        leases: Arc::clone(&joined.leases),
+        meta: meta.clone(),
+        holder: joined.holder.clone(),
+        node,
+        lasts: config.store.lease.0,
+    };
+    let for_failure = tasks.clone();
+    tasks.spawn("leases", |stop| async move {
+        if let Err(error) = cluster::keep(keep, stop).await {
+            tracing::error!(error, "this process may no longer write and stops");
+            for_failure.fail();
         }
-    })?;
-    Ok(())
+    });
 }
 
 fn start_monitors(app: &Arc<App>, tasks: &Tasks) -> anyhow::Result<()> {
@@ -349,7 +341,7 @@ fn start_monitors(app: &Arc<App>, tasks: &Tasks) -> anyhow::Result<()> {
             .context("cannot prepare TLS for the monitors")?,
     );
     let schedule = schedule::Schedule {
-        monitors: app.monitors.definitions(),
+        monitors: app.monitors.probed(),
         results: sender,
         clock: Arc::clone(&app.clock),
         concurrency: PROBE_WORKERS,
@@ -398,7 +390,7 @@ async fn measure(app: Arc<App>, stop: CancellationToken) {
             _ = ticks.tick() => {}
         }
         let readings = app.telemetry().await;
-        app.outside.push(readings.samples());
+        app.outside.push(readings.samples().map(|(labels, value)| (app.node.add(&labels), value)));
         for (block, page) in app.queries.store().damaged_pages() {
             if told.insert((block, page)) {
                 tracing::error!(
@@ -419,6 +411,9 @@ async fn forget(app: Arc<App>, stop: CancellationToken) {
         tokio::select! {
             () = stop.cancelled() => return,
             _ = ticks.tick() => {}
+        }
+        if app.leases.held(Role::Rules).is_none() {
+            continue;
         }
         let before = app.clock.now() - HISTORY_MS;
         let done = async {
@@ -444,43 +439,6 @@ async fn bind_http(config: &Config) -> anyhow::Result<tokio::net::TcpListener> {
     http::bind(address).await.with_context(|| {
         format!("cannot serve HTTP on {address}; choose another address with --http or http.listen")
     })
-}
-
-/// The store, and the time of the newest flush in it.
-pub(super) async fn open_store(
-    config: &Config,
-    samples: &Samples,
-    runtime: &Handle,
-    holds: Arc<Holds>,
-) -> anyhow::Result<(Arc<Tsdb>, Option<Timestamp>)> {
-    let engine = Arc::new(SqlEngine::new(samples.clone(), runtime.clone(), holds));
-    let options = tsdb::Options {
-        retention: config.store.retention.0,
-        retention_bytes: config.store.retention_size.map(|size| size.0),
-        rollups: config.store.rollups.levels(config.store.retention),
-        clock: monotonic,
-        seal_interval: config.store.seal_interval.0,
-        backlog_bytes: config.store.max_waiting.0 as usize,
-        ..tsdb::Options::default()
-    };
-    let (store, report) = blocking(move || Tsdb::open(engine, options)).await.context(
-        "cannot open the sample store; `bellwether check --data FOLDER` tells what is damaged, and \
-             `bellwether restore` brings a backup back",
-    )?;
-    for damage in &report.damaged_frames {
-        tracing::error!(?damage, "a flush cannot be read and was left out");
-    }
-    for damage in &report.damaged_blocks {
-        tracing::error!(?damage, "a block cannot be read and was left out");
-    }
-    tracing::info!(
-        blocks = report.blocks,
-        flushes = report.frames,
-        samples = report.samples,
-        series = report.series,
-        "the sample store was opened"
-    );
-    Ok((Arc::new(store), report.newest))
 }
 
 /// Who takes remote writes, within what the store takes.

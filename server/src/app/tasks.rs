@@ -80,6 +80,11 @@ impl Tasks {
         list.push(Task { name, stop, handle });
     }
 
+    /// Stops the process in order, as if a task had failed.
+    pub(crate) fn fail(&self) {
+        self.failed.cancel();
+    }
+
     /// Resolves when a task failed.
     pub(crate) async fn failed(&self) {
         self.failed.cancelled().await;

@@ -16,6 +16,8 @@ use super::{
     value::{Bytes, Span},
 };
 
+/// Lengths of a name of a node.
+const MAX_NODE: usize = 100;
 const MIN_RETENTION: Duration = Duration::from_hours(1);
 const MIN_RETENTION_SIZE: u64 = 64 << 20;
 const MIN_WAITING_BYTES: u64 = 256 << 10;
@@ -42,6 +44,12 @@ pub(crate) struct Store {
     url_file: Option<PathBuf>,
     /// A file that holds the password; it replaces the one in the address.
     password_file: Option<PathBuf>,
+    /// The name of this node where several share the database: it is in the label `ingest_node` of the
+    /// series that the node makes, and must be the same after a restart.
+    pub(crate) node: Option<String>,
+    /// How long rules, monitors and notifications wait for a node that died, `2s` to `1m`. A shorter time
+    /// needs a database that answers as fast.
+    pub(crate) lease: Span,
     /// How long samples are kept, at least `1h`.
     pub(crate) retention: Span,
     /// How much room all of it may take, rollups included; the oldest goes first. At least `64MiB`; no
@@ -93,6 +101,8 @@ impl fmt::Debug for Store {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Store")
             .field("engine", &self.engine)
+            .field("node", &self.node)
+            .field("lease", &self.lease)
             .field("retention", &self.retention)
             .field("retention_size", &self.retention_size)
             .field("rollups", &self.rollups)
@@ -109,6 +119,8 @@ impl Default for Store {
             url: None,
             url_file: None,
             password_file: None,
+            node: None,
+            lease: Span::seconds(6),
             retention: Span::seconds(30 * 86_400),
             retention_size: None,
             rollups: Rollups::default(),
@@ -168,6 +180,12 @@ impl Store {
         if self.max_waiting.0 < MIN_WAITING_BYTES {
             problems.add("store.max_waiting", "must be at least 256KiB");
         }
+        if !(2..=60).contains(&self.lease.0.as_secs()) {
+            problems.add("store.lease", "must be between 2s and 1m");
+        }
+        if self.node.as_ref().is_some_and(|name| name.is_empty() || name.len() > MAX_NODE) {
+            problems.add("store.node", "must have 1 to 100 characters");
+        }
         match self.engine {
             Engine::Sqlite => self.validate_sqlite(problems),
             Engine::Postgres => self.validate_postgres(problems),
@@ -179,6 +197,7 @@ impl Store {
             ("store.url", self.url.is_some()),
             ("store.url_file", self.url_file.is_some()),
             ("store.password_file", self.password_file.is_some()),
+            ("store.node", self.node.is_some()),
         ] {
             if is_set {
                 problems
@@ -282,6 +301,8 @@ mod tests {
         for (text, key, message) in [
             ("engine = \"postgres\"", "store.engine", "store.url_file"),
             ("url = \"postgres://u:hidden@a/d\"", "store.url", "no effect"),
+            ("node = \"a\"", "store.node", "no effect"),
+            ("lease = \"1s\"", "store.lease", "between 2s and 1m"),
             ("engine = \"postgres\"\nurl = \"mysql://u:hidden@a/d\"", "store.url", "postgres://"),
             ("engine = \"postgres\"\nurl = \"postgres://u:hidden@a:x/d\"", "store.url", "%40"),
             (

@@ -101,6 +101,32 @@ impl Board {
         })
     }
 
+    /// Takes what is stored by all processes, where that is newer, and forgets what another one forgot.
+    ///
+    /// # Errors
+    /// When a row is not as this server writes them; then nothing changed.
+    pub(crate) fn merge(
+        &mut self,
+        rows: Vec<CheckRow>,
+        now: Timestamp,
+    ) -> Result<(), serde_json::Error> {
+        let stored: BTreeSet<String> = rows.iter().map(|row| row.id.clone()).collect();
+        let is_newer = |row: &CheckRow, entry: &Entry| {
+            let was_silenced = row.is_stale && !entry.is_stale && row.heard_at == entry.heard;
+            row.heard_at > entry.heard || was_silenced
+        };
+        let is_news =
+            |row: &CheckRow| self.checks.get(&row.id).is_none_or(|entry| is_newer(row, entry));
+        let rows = rows.into_iter().filter(is_news).collect();
+        for (id, entry) in Self::restore(self.options, rows, self.started)?.checks {
+            self.dirty.remove(&id);
+            self.checks.insert(id, entry);
+        }
+        self.checks.retain(|id, entry| stored.contains(id) || now - entry.heard <= FORGET_MS);
+        self.transitions.retain(|transition| self.checks.contains_key(&transition.check));
+        Ok(())
+    }
+
     /// Takes what a client said.
     ///
     /// # Errors

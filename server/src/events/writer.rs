@@ -17,7 +17,10 @@ use db::{
     meta::events::{EventRow, EventSearch},
 };
 use model::{Clock, Metadata, MetricKind, Timestamp, text::causes};
-use tokio::sync::{broadcast, mpsc};
+use tokio::{
+    runtime::Handle,
+    sync::{broadcast, mpsc},
+};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -229,7 +232,8 @@ impl Events {
         Ok(self.meta.events(search).await?.into_iter().map(shown).collect())
     }
 
-    /// At each flush: finds silent checks and hands the samples to the flush. Waits for nothing.
+    /// At each flush, by the process that evaluates rules: finds silent checks and hands the samples to the
+    /// flush. Waits for nothing.
     pub(crate) fn tick(&self, now: Timestamp) {
         let (changes, samples) = {
             let mut board = self.board();
@@ -239,6 +243,20 @@ impl Events {
             self.tell(change);
         }
         self.outside.push(samples);
+    }
+
+    /// Takes in what other processes on the same database heard, before a tick. What cannot be read now is
+    /// read the next time. Blocks.
+    pub(crate) fn merge(&self, runtime: &Handle) {
+        let merged = match runtime.block_on(self.meta.checks()) {
+            Ok(rows) => {
+                self.board().merge(rows, self.clock.now()).map_err(|error| error.to_string())
+            }
+            Err(error) => Err(causes(&error)),
+        };
+        if let Err(error) = merged {
+            tracing::error!(error, "service checks of other nodes cannot be read");
+        }
     }
 
     /// All service checks, those in trouble first.

@@ -45,11 +45,16 @@ async fn principal(app: &Shared, headers: &HeaderMap) -> Result<Option<Principal
     if app.config.auth.mode == AuthMode::None {
         return Ok(Some(Principal { name: "anonymous".into(), role: Role::Admin }));
     }
+    let now = app.clock.now();
     if let Some(secret) = bearer(headers) {
-        return Ok(auth::token(&app.meta, secret).await?);
+        let ask = auth::token(&app.meta, secret);
+        return Ok(app.auth.recognize(secret, now, ask).await?);
     }
     match session_secret(headers) {
-        Some(secret) => Ok(auth::session(&app.meta, secret, app.clock.now()).await?),
+        Some(secret) => {
+            let ask = auth::session(&app.meta, secret, now);
+            Ok(app.auth.recognize(secret, now, ask).await?)
+        }
         None => Ok(None),
     }
 }

@@ -31,8 +31,15 @@ pub(super) async fn beat(
             return Err(HttpError::new(StatusCode::BAD_REQUEST, "bad_status", message));
         }
     };
-    if app.monitors.beat(&token, beat, &report.msg, app.clock.now()).await {
-        return Ok("ok\n");
+    match app.monitors.beat(&token, beat, &report.msg, app.clock.now()).await {
+        Ok(true) => return Ok("ok\n"),
+        Ok(false) => {}
+        Err(error) => {
+            tracing::error!(error = %model::text::causes(&error), "a heartbeat was not taken");
+            let message = "the database cannot be written; send the heartbeat again";
+            let status = StatusCode::SERVICE_UNAVAILABLE;
+            return Err(HttpError::new(status, "not_stored", message));
+        }
     }
     let message = "no heartbeat monitor has this token";
     Err(HttpError::new(StatusCode::NOT_FOUND, "unknown_token", message))

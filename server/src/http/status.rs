@@ -32,7 +32,7 @@ fn counter(reading: &Reading) -> Counter {
     let part = match words.next() {
         Some("ingest" | "flush" | "remote") => "Ingest",
         Some("store" | "query") => "Store",
-        Some("rules" | "alerts") => "Rules",
+        Some("rules" | "alerts" | "lease") => "Rules",
         Some("outbox") => "Notifications",
         _ => "Monitors",
     };

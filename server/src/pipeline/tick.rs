@@ -147,10 +147,10 @@ impl Pipeline {
         for mut shard in self.listeners.iter().flat_map(|listener| listener.shards()) {
             shard.set_room(room);
         }
-        let store = &*self.store;
+        let (store, node) = (&*self.store, &self.node);
         let mut gathering = Gathering::new(store, &mut self.series, self.registry.len());
         let mut seed = |labels: &Labels| {
-            latest(store, labels, at - SEED_MS, at).unwrap_or_else(|error| {
+            latest(store, &node.add(labels), at - SEED_MS, at).unwrap_or_else(|error| {
                 // The counter then starts over, which `rate` takes as a reset.
                 tracing::error!(%labels, error = %model::text::causes(&error), "cannot read a counter's last value");
                 None

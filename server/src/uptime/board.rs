@@ -99,6 +99,7 @@ impl Changes {
         mine.removed.extend(commit.removed);
         mine.intervals.extend(commit.intervals);
         mine.states.extend(commit.states);
+        mine.beats.extend(commit.beats);
         self.transitions.extend(transitions);
     }
 }

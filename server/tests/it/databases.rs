@@ -29,8 +29,8 @@ async fn connections_of_postgresql_are_counted_by_state() {
         |metric: &str| format!("host_database_{metric}{{host=\"box\", system=\"postgresql\"}}");
     server.expect_value(&of("up"), 1.0).await;
     server.expect_value(&of("connections_used"), 1.0).await;
-    server.expect_value(&of("connections_max"), 20.0).await;
-    server.expect_value(&of("connections_used_ratio"), 0.05).await;
+    server.expect_value(&of("connections_max"), 50.0).await;
+    server.expect_value(&of("connections_used_ratio"), 0.02).await;
 
     assert!(postgres.psql("create table locked (id int)").status().await.unwrap().success());
     let holds = "begin; lock table locked; select pg_sleep(600)";

@@ -43,7 +43,8 @@ async fn counters_go_on_after_a_crash_at_any_moment() {
     }
 }
 
-const RULE: &str = "groups:\n  - name: shop\n    rules:\n      - alert: Deep\n        \
+/// An alert at a depth above 10.
+pub(crate) const RULE: &str = "groups:\n  - name: shop\n    rules:\n      - alert: Deep\n        \
     expr: depth > 10\n        annotations: { summary: 'depth is {{ $value }}' }\n";
 
 fn folder_with(hook: &Webhook) -> Folder {
@@ -62,7 +63,8 @@ async fn deliveries(server: &Server) -> Vec<String> {
     notifications.iter().map(|n| format!("{} {}", n["status"], n["state"])).collect()
 }
 
-async fn expect_deliveries(server: &Server, expected: &[&str]) {
+/// Waits until the notifications about the newest alert are in these states.
+pub(crate) async fn expect_deliveries(server: &Server, expected: &[&str]) {
     eventually("the notifications", async || {
         let found = deliveries(server).await;
         if found == expected { Ok(()) } else { Err(format!("{found:?}")) }

@@ -110,6 +110,23 @@ pub enum DbError {
         /// Its name.
         name: String,
     },
+    /// A database keeps the names of all nodes that ever wrote to it.
+    #[error("the database has known 65,535 nodes; give nodes names that stay, see store.node")]
+    TooManyNodes,
+    /// What was handed to another process is not taken.
+    #[error("too many {what} wait for the server that takes them")]
+    TooManyWait {
+        /// What waits.
+        what: &'static str,
+    },
+    /// Another process has the lease that the write needs; nothing was written.
+    #[error("could not {action}: the lease `{lease}` was taken over")]
+    TakenOver {
+        /// What was attempted.
+        action: &'static str,
+        /// The lease.
+        lease: String,
+    },
     /// The database refused, is full or is gone.
     #[error("could not {action}")]
     Failed {

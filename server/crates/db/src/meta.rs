@@ -21,7 +21,7 @@ static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../../../migrations
 /// The store of everything but samples. The verbs are in the modules, by noun.
 #[derive(Debug, Clone)]
 pub struct Meta {
-    pools: Pools,
+    pub(crate) pools: Pools,
 }
 
 impl Meta {

@@ -40,6 +40,16 @@ impl Address {
         let options = password.iter().fold(options, |options, p| options.password(p));
         Ok(Self { options })
     }
+
+    /// What connections are opened with.
+    pub(crate) fn session(&self) -> PgConnectOptions {
+        self.options.clone().application_name("bellwether").options([
+            // A commit is on disk when it returns, whatever the database's default is.
+            ("synchronous_commit", "on"),
+            // A process that hangs must not keep a lease from being taken over.
+            ("idle_in_transaction_session_timeout", "5s"),
+        ])
+    }
 }
 
 impl fmt::Display for Address {
@@ -67,12 +77,7 @@ pub(crate) async fn open(
     mut migrations: Migrator,
     migrated: &'static str,
 ) -> Result<Pools, DbError> {
-    // A commit is on disk when it returns, whatever the database's default is.
-    let options = address
-        .options
-        .clone()
-        .application_name("bellwether")
-        .options([("synchronous_commit", "on")]);
+    let options = address.session();
     // A pool would try again and again, and tell in the end that it waited.
     let mut connection = PgConnection::connect_with(&options)
         .await

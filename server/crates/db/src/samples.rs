@@ -3,12 +3,14 @@
 //! Every verb can be repeated: rows with the same key are replaced, and removing what is not there
 //! succeeds.
 
-use std::path::Path;
+use std::{path::Path, sync::Arc};
 
 use crate::{
+    Lease,
+    days::Days,
     error::{Attempt, DbError},
     postgres::{self, Address},
-    sql::{Pools, Row, Transaction, query},
+    sql::{Engine, Pools, Row, Transaction, query},
     sqlite,
 };
 
@@ -71,10 +73,16 @@ pub struct PageRow {
     pub bytes: Vec<u8>,
 }
 
-/// The durable side of the time-series store.
+/// The durable side of the time-series store, as one node sees it: frames and blocks are those it wrote.
 #[derive(Debug, Clone)]
 pub struct Samples {
-    pools: Pools,
+    pub(crate) pools: Pools,
+    /// Where the database is; `None` for a file.
+    pub(crate) address: Option<Address>,
+    pub(crate) node: u64,
+    /// Shown with each write where several processes may write.
+    pub(crate) lease: Option<Lease>,
+    pub(crate) days: Arc<Days>,
 }
 
 impl Samples {
@@ -83,7 +91,7 @@ impl Samples {
     /// # Errors
     /// When it cannot be opened, written or migrated.
     pub async fn open(path: &Path) -> Result<Self, DbError> {
-        Ok(Self { pools: sqlite::open(path, &MIGRATIONS).await? })
+        Ok(Self::new(sqlite::open(path, &MIGRATIONS).await?, None))
     }
 
     /// Opens a file as it is now, to read it only, whether a server runs on it or not. Verbs that write
@@ -92,7 +100,7 @@ impl Samples {
     /// # Errors
     /// When it cannot be opened.
     pub async fn open_snapshot(path: &Path) -> Result<Self, DbError> {
-        Ok(Self { pools: sqlite::open_snapshot(path).await? })
+        Ok(Self::new(sqlite::open_snapshot(path).await?, None))
     }
 
     /// Connects to a PostgreSQL database, which may hold the other stores too.
@@ -101,7 +109,25 @@ impl Samples {
     /// When it cannot be reached or migrated.
     pub async fn connect(address: &Address) -> Result<Self, DbError> {
         let migrations = sqlx::migrate!("../../../migrations/postgres/samples");
-        Ok(Self { pools: postgres::open(address, migrations, "migration_samples").await? })
+        let pools = postgres::open(address, migrations, "migration_samples").await?;
+        Ok(Self::new(pools, Some(address.clone())))
+    }
+
+    /// Whether other processes may write to the same database.
+    pub fn is_shared(&self) -> bool {
+        self.address.is_some()
+    }
+
+    fn new(pools: Pools, address: Option<Address>) -> Self {
+        Self { pools, address, node: 0, lease: None, days: Arc::default() }
+    }
+
+    /// Begins a transaction that fails when another process took over the node.
+    pub(crate) async fn begin(&self, action: &'static str) -> Result<Transaction, DbError> {
+        match &self.lease {
+            Some(lease) => self.pools.write.begin_with(lease, action).await,
+            None => self.pools.write.begin().await.attempt(action),
+        }
     }
 
     /// Closes every connection.
@@ -114,22 +140,26 @@ impl Samples {
     /// # Errors
     /// When the frame may not be on disk.
     pub async fn append_frame(&self, frame: &FrameRow) -> Result<(), DbError> {
+        const ACTION: &str = "append a frame";
+        let mut tx = self.begin(ACTION).await?;
         query(
-            "insert into frame (seq, epoch, timestamp, bytes)
-             values ($1, $2, $3, $4)
-             on conflict (seq) do update
+            "insert into frame (node, seq, epoch, timestamp, bytes)
+             values ($1, $2, $3, $4, $5)
+             on conflict (node, seq) do update
                 set epoch = excluded.epoch,
                     timestamp = excluded.timestamp,
                     bytes = excluded.bytes",
         )
+        .bind(self.node)
         .bind(frame.seq)
         .bind(frame.epoch)
         .bind(frame.timestamp)
         .bind(&frame.bytes)
-        .execute(&self.pools.write)
+        .execute(&mut tx)
         .await
-        .attempt("append a frame")?;
-        Ok(())
+        .attempt(ACTION)?;
+        self.announce(&mut tx).await.attempt(ACTION)?;
+        tx.commit().await.attempt(ACTION)
     }
 
     /// Frames with a sequence number above `after`, ascending, at most `limit`.
@@ -140,10 +170,12 @@ impl Samples {
         let rows = query(
             "select seq, epoch, timestamp, bytes
                from frame
-              where seq > $1
+              where node = $1
+                and seq > $2
               order by seq
-              limit $2",
+              limit $3",
         )
+        .bind(self.node)
         .bind(after)
         .bind(limit)
         .fetch_all(&self.pools.read)
@@ -159,7 +191,8 @@ impl Samples {
     pub async fn stage_pages(&self, pages: &[PageRow]) -> Result<(), DbError> {
         const ACTION: &str = "write pages";
         for part in pages.chunks(PAGES_PER_WRITE) {
-            let mut tx = self.pools.write.begin().await.attempt(ACTION)?;
+            self.make_days(part.iter().map(|page| page.block)).await.attempt(ACTION)?;
+            let mut tx = self.begin(ACTION).await?;
             for page in part {
                 insert_page(&mut tx, page).await.attempt(ACTION)?;
             }
@@ -180,22 +213,32 @@ impl Samples {
         frames_up_to: u64,
     ) -> Result<(), DbError> {
         const ACTION: &str = "change the set of blocks";
-        let mut tx = self.pools.write.begin().await.attempt(ACTION)?;
+        let mut tx = self.begin(ACTION).await?;
         for id in remove {
-            query("delete from block where id = $1")
+            query("delete from block where id = $1 and node = $2")
                 .bind(*id)
+                .bind(self.node)
                 .execute(&mut tx)
                 .await
                 .attempt(ACTION)?;
         }
         if let Some(block) = add {
-            insert_block(&mut tx, block).await.attempt(ACTION)?;
+            insert_block(&mut tx, self.node, block).await.attempt(ACTION)?;
         }
-        query("delete from frame where seq <= $1")
+        query("delete from frame where node = $1 and seq <= $2")
+            .bind(self.node)
             .bind(frames_up_to)
             .execute(&mut tx)
             .await
             .attempt(ACTION)?;
+        query("update node set deleted_frame = $1 where number = $2 and deleted_frame < $3")
+            .bind(frames_up_to)
+            .bind(self.node)
+            .bind(frames_up_to)
+            .execute(&mut tx)
+            .await
+            .attempt(ACTION)?;
+        self.announce(&mut tx).await.attempt(ACTION)?;
         tx.commit().await.attempt(ACTION)
     }
 
@@ -244,8 +287,10 @@ impl Samples {
         let rows = query(
             "select id, level, min_time, max_time, series, samples, page_bytes, toc
                from block
+              where node = $1
               order by id",
         )
+        .bind(self.node)
         .fetch_all(&self.pools.read)
         .await
         .attempt("read blocks")?;
@@ -272,12 +317,18 @@ impl Samples {
         Ok(found)
     }
 
-    /// Deletes the pages of a block, in transactions of bounded size.
+    /// Deletes the pages of a block, in transactions of bounded size; nothing when a whole day goes soon,
+    /// see [`Samples::drop_days`].
     ///
     /// # Errors
     /// When pages may be left.
     pub async fn delete_pages(&self, block: u64) -> Result<(), DbError> {
+        const ACTION: &str = "delete pages";
+        if self.goes_with_its_day(block).await.attempt(ACTION)? {
+            return Ok(());
+        }
         loop {
+            let mut tx = self.begin(ACTION).await?;
             let deleted = query(
                 "delete from page
                   where block = $1
@@ -286,9 +337,10 @@ impl Samples {
             .bind(block)
             .bind(block)
             .bind(PAGES_PER_WRITE as u64)
-            .execute(&self.pools.write)
+            .execute(&mut tx)
             .await
-            .attempt("delete pages")?;
+            .attempt(ACTION)?;
+            tx.commit().await.attempt(ACTION)?;
             if deleted == 0 {
                 return Ok(());
             }
@@ -300,18 +352,26 @@ impl Samples {
     /// # Errors
     /// When the read failed.
     pub async fn blocks_with_pages(&self) -> Result<Vec<u64>, DbError> {
-        let rows = query("select distinct block from page order by block")
-            .fetch_all(&self.pools.read)
-            .await
-            .attempt("list blocks with pages")?;
+        let mut distinct = query("select distinct block from page");
+        if self.pools.read.engine() == Engine::Postgres {
+            // The node is in the key; pages from before there were nodes are those of number 0.
+            distinct.push(" where (block >> 30) & 65535 = ").push_bind(self.node);
+        }
+        distinct.push(" order by block");
+        let rows = distinct.fetch_all(&self.pools.read).await;
+        let rows = rows.attempt("list blocks with pages")?;
         Ok(rows.iter().map(|row| row.get(0)).collect())
     }
 }
 
-async fn insert_block(tx: &mut Transaction, block: &BlockRow) -> Result<(), sqlx::Error> {
+async fn insert_block(
+    tx: &mut Transaction,
+    node: u64,
+    block: &BlockRow,
+) -> Result<(), sqlx::Error> {
     query(
-        "insert into block (id, level, min_time, max_time, series, samples, page_bytes, toc)
-         values ($1, $2, $3, $4, $5, $6, $7, $8)
+        "insert into block (id, level, min_time, max_time, series, samples, page_bytes, toc, node)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
          on conflict (id) do update
             set level = excluded.level,
                 min_time = excluded.min_time,
@@ -329,6 +389,7 @@ async fn insert_block(tx: &mut Transaction, block: &BlockRow) -> Result<(), sqlx
     .bind(block.samples)
     .bind(block.page_bytes)
     .bind(&block.toc)
+    .bind(node)
     .execute(tx)
     .await?;
     Ok(())
@@ -348,11 +409,11 @@ async fn insert_page(tx: &mut Transaction, page: &PageRow) -> Result<(), sqlx::E
     Ok(())
 }
 
-fn frame_of(row: &Row) -> FrameRow {
+pub(crate) fn frame_of(row: &Row) -> FrameRow {
     FrameRow { seq: row.get(0), epoch: row.get(1), timestamp: row.get(2), bytes: row.get(3) }
 }
 
-fn block_of(row: &Row) -> BlockRow {
+pub(crate) fn block_of(row: &Row) -> BlockRow {
     BlockRow {
         id: row.get(0),
         level: row.get(1),

@@ -13,6 +13,8 @@
 //! - Calls come from several threads. Writes are serialized by the store except for
 //!   [`Engine::append_frame`], which runs beside all others.
 
+use std::collections::BTreeMap;
+
 use model::Timestamp;
 
 mod memory;
@@ -35,7 +37,8 @@ pub struct FrameRow {
 /// A block: the index of many pages that appear and disappear together.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BlockRow {
-    /// The row's key. Rising, and given only once while any row or page of it is left.
+    /// The row's key. Rising, and given only once while any row or page of it is left. Where several
+    /// nodes write (see [`Options::node`](crate::Options::node)) it carries the day and the node.
     pub id: u64,
     /// 1 for a sealed head, 2 for merged blocks.
     pub level: u32,
@@ -75,6 +78,30 @@ pub struct BlockChange {
     /// implementation may delete them after the transaction, in several of its own: the block that is
     /// added says which frames it replaces, and those are never read again.
     pub delete_frames_up_to: u64,
+}
+
+/// What is known of the other nodes that write to the same database.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PeersKnown {
+    /// The last frame seen of each node.
+    pub frames: BTreeMap<u64, u64>,
+    /// Blocks of all of them, ascending.
+    pub blocks: Vec<u64>,
+}
+
+/// What is new on the other nodes, all of it at one moment.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PeersNews {
+    /// Frames that were not seen yet with their nodes, ascending for each node.
+    pub frames: Vec<(u64, FrameRow)>,
+    /// There are more frames; the fields below are empty until all were handed over.
+    pub has_more: bool,
+    /// The oldest frame that each node still has. What was older is in its blocks.
+    pub oldest_frames: BTreeMap<u64, u64>,
+    /// All blocks, ascending.
+    pub blocks: Vec<u64>,
+    /// Those of them that were not known, with their nodes.
+    pub new_blocks: Vec<(u64, BlockRow)>,
 }
 
 /// A verb of the engine that failed.
@@ -154,4 +181,24 @@ pub trait Engine: Send + Sync + std::fmt::Debug {
     /// # Errors
     /// When they cannot be read.
     fn blocks_with_pages(&self) -> Result<Vec<u64>, EngineError>;
+
+    /// The newest frame ever deleted: the next one comes after it, so that other nodes never take a new
+    /// frame for one that they saw. 0 where nobody else reads.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    fn last_deleted_frame(&self) -> Result<u64, EngineError> {
+        Ok(0)
+    }
+
+    /// What the other nodes on the same database wrote since `known`; nothing where there are none. The
+    /// other verbs are about the frames and blocks of this node only, except that [`Engine::pages`] also
+    /// reads those of the others.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    fn peers(&self, known: &PeersKnown) -> Result<PeersNews, EngineError> {
+        let _ = known;
+        Ok(PeersNews::default())
+    }
 }

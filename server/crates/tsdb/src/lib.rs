@@ -18,9 +18,10 @@
 //! - A snapshot stays readable: the pages of a block that was replaced go only when no reader has it.
 //! - What is dropped, refused or damaged is counted in [`Stats`]; nothing disappears silently.
 //! - Decoders take any bytes without a panic. The formats are written down in `docs/formats`.
+//! - Where several nodes write to one database each changes only what is its own, and reads the rest.
 //!
-//! Entry points: [`Tsdb::open`], [`Tsdb::resolve`], [`Tsdb::commit`], [`Tsdb::maintain`];
-//! [`Tsdb::import`] for history; [`verify::verify`] to look for damage;
+//! Entry points: [`Tsdb::open`], [`Tsdb::resolve`], [`Tsdb::commit`], [`Tsdb::maintain`],
+//! [`Tsdb::follow`]; [`Tsdb::import`] for history; [`verify::verify`] to look for damage;
 //! [`engine::Engine`] for adapters and [`engine::MemoryEngine`] for tests; [`inspect`] for fuzzing.
 
 mod block;
@@ -46,7 +47,7 @@ pub use bytes::FormatError;
 pub use cardinality::{Cardinality, LabelCardinality};
 pub use engine::Engine;
 pub use head::SeriesRef;
-pub use options::{Options, RollupLevel};
+pub use options::{Options, RollupLevel, day_of_block, first_block_of_day};
 pub use stats::{Health, Stats};
 pub use store::{
     Batch, Committed, DamagedBlock, DamagedFrame, DeleteError, Deleted, ImportBatch, Imported,

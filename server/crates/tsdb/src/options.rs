@@ -36,6 +36,12 @@ pub struct Options {
     /// The most memory for flushes that the engine would not take. Beyond it the oldest are dropped
     /// and counted. Default 64 MiB.
     pub backlog_bytes: usize,
+    /// The number of this node where several write to one database. The keys of its blocks then differ
+    /// from those of the others and begin with the day. Default none.
+    pub node: Option<u16>,
+    /// How long the pages of a block stay after it was replaced or became too old: as long as a reader
+    /// on another node may need them. Default 0, for a store that only one process reads.
+    pub page_grace: Duration,
 }
 
 /// Rollups of one length.
@@ -76,6 +82,41 @@ impl Default for Options {
             page_bytes: 128 << 10,
             cache_bytes: 64 << 20,
             backlog_bytes: 64 << 20,
+            node: None,
+            page_grace: Duration::ZERO,
+        }
+    }
+}
+
+/// Bits of a block's key below the day, and below the node: a key is the day since 1970, the number of
+/// the node, and a number that counts.
+const DAY_SHIFT: u32 = 46;
+const NODE_SHIFT: u32 = 30;
+const DAY_MS: i64 = 86_400_000;
+
+/// The first key of a day that blocks of any node may have. A day before 1970 counts as the first.
+pub fn first_block_of_day(day: i64) -> u64 {
+    day.max(0).unsigned_abs() << DAY_SHIFT
+}
+
+/// The day of a block's key, in days since 1970.
+pub fn day_of_block(id: u64) -> i64 {
+    (id >> DAY_SHIFT) as i64
+}
+
+impl Options {
+    /// The least key of what does not go with a day: rollups and notes, which stay longer than samples.
+    pub(crate) fn least_lasting(&self) -> u64 {
+        self.node.map_or(1, |node| u64::from(node) << NODE_SHIFT)
+    }
+
+    /// The least key that a block with samples from `time` on may have.
+    pub(crate) fn least_block(&self, time: model::Timestamp) -> u64 {
+        match self.node {
+            None => 1,
+            Some(node) => {
+                first_block_of_day(time.div_euclid(DAY_MS)) | u64::from(node) << NODE_SHIFT
+            }
         }
     }
 }

@@ -19,6 +19,14 @@ pub struct Stats {
     pub page_bytes: u64,
     /// Samples in all blocks.
     pub block_samples: u64,
+    /// Other nodes on the same database of which there is something.
+    pub peers: u64,
+    /// Series of these that are not sealed; one that several nodes write counts for each.
+    pub peer_series: u64,
+    /// Blocks of these.
+    pub peer_blocks: u64,
+    /// Flushes of these taken over.
+    pub peer_frames: u64,
     /// Samples accepted.
     pub appended: u64,
     /// Of those, older than the newest of their series.
@@ -135,6 +143,7 @@ pub(crate) struct Counters {
     pub(crate) merges: Counter,
     pub(crate) rollups: Counter,
     pub(crate) expired_blocks: Counter,
+    pub(crate) peer_frames: Counter,
     pub(crate) evicted_blocks: Counter,
     pub(crate) deletions: Counter,
     /// The longest hold in nanoseconds.
@@ -166,6 +175,7 @@ impl Counters {
             merges: self.merges.get(),
             rollups: self.rollups.get(),
             expired_blocks: self.expired_blocks.get(),
+            peer_frames: self.peer_frames.get(),
             evicted_blocks: self.evicted_blocks.get(),
             deletions: self.deletions.get(),
             longest_hold_ns: self.longest_hold.get(),

@@ -14,7 +14,7 @@ use model::{Labels, Metadata, Timestamp, Value};
 use crate::{
     block::Block,
     cache::PageCache,
-    engine::Engine,
+    engine::{Engine, PeersKnown},
     frame::Flush,
     head::{Head, SeriesRef},
     options::{Options, milliseconds},
@@ -28,6 +28,7 @@ mod maintain;
 mod merge;
 pub(crate) mod notes;
 mod open;
+mod peers;
 mod query;
 mod retention;
 mod rollup;
@@ -46,6 +47,7 @@ pub use view::View;
 
 use maintain::Maintainer;
 pub(crate) use notes::Notes;
+use peers::Peers;
 use writer::{Waiting, Writer};
 
 /// A store of time series over an [`Engine`].
@@ -57,8 +59,9 @@ pub struct Tsdb {
     engine: Arc<dyn Engine>,
     options: Options,
     counters: Counters,
-    // Locks are taken in this order: maintainer, writer, waiting, state, cache. The writer is locked
+    // Locks are taken in this order: following, maintainer, writer, waiting, state, cache. The writer is locked
     // while the engine works, so nobody who only wants to know may need it.
+    following: Mutex<PeersKnown>,
     maintainer: Mutex<Maintainer>,
     writer: Mutex<Writer>,
     waiting: Mutex<Waiting>,
@@ -76,6 +79,8 @@ pub(crate) struct State {
     pub(crate) head: Head,
     /// Ascending by order: what comes later counts more.
     blocks: Arc<Vec<Arc<Block>>>,
+    /// What the other nodes wrote.
+    peers: Peers,
     /// Blocks of rollups, in any order.
     rollups: Arc<Vec<Arc<Block>>>,
     notes: Arc<Notes>,
@@ -190,6 +195,7 @@ impl Tsdb {
             let state = self.state();
             stats.head_series = state.head.len() as u64;
             stats.head_bytes = state.head.heap_bytes() as u64;
+            state.peers.count(&mut stats);
             stats.blocks = state.blocks.len() as u64;
             stats.rollup_blocks = state.rollups.len() as u64;
             stats.pending_deletions = state.notes.deletions.len() as u64;

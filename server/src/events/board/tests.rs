@@ -160,3 +160,35 @@ fn what_needs_attention_comes_first() {
     assert_eq!(names, ["c", "w", "u", "a", "b"]);
     assert_eq!(board.counts().map(|(_, count)| count), [2, 1, 1, 1]);
 }
+
+#[test]
+fn of_what_two_processes_heard_the_newer_counts() {
+    let (mut here, mut there) = (board(Vec::new(), 0), board(Vec::new(), 0));
+    here.report(report("db", CheckStatus::Ok, 10)).unwrap();
+    there.report(report("db", CheckStatus::Critical, 20)).unwrap();
+    let stored = there.take_commit().states;
+    here.merge(stored.clone(), 30).unwrap();
+    assert_eq!(state(&here), (CheckStatus::Critical, false, 20));
+    here.report(report("db", CheckStatus::Ok, 25)).unwrap();
+    here.merge(stored.clone(), 30).unwrap();
+    assert_eq!(state(&here), (CheckStatus::Ok, false, 25), "what was stored is older");
+    // Only one of them looks for silence.
+    there.tick(200);
+    here.merge(there.take_commit().states, 200).unwrap();
+    assert_eq!(state(&here), (CheckStatus::Ok, false, 25));
+    there.merge(here.take_commit().states, 200).unwrap();
+    there.tick(200);
+    here.merge(there.take_commit().states, 200).unwrap();
+    assert_eq!(state(&here), (CheckStatus::Unknown, true, 125));
+}
+
+#[test]
+fn what_another_process_forgot_is_forgotten() {
+    let mut board = board(Vec::new(), 0);
+    board.report(report("db", CheckStatus::Ok, 10)).unwrap();
+    board.merge(Vec::new(), 10 + FORGET_MS).unwrap();
+    assert_eq!(board.rows().len(), 1, "it may not be stored yet");
+    board.merge(Vec::new(), 11 + FORGET_MS).unwrap();
+    assert_eq!(board.rows(), []);
+    assert!(board.take_commit().is_empty());
+}

@@ -126,7 +126,7 @@ fn stored_rows_continue_and_the_time_away_is_unknown() {
     let (mut board, mut changes) = new(&[SHOP, JOB], 0);
     changes.merge(board.apply(result("shop", 7, MINUTE, true, 20)));
     changes.merge(board.tick(2 * MINUTE));
-    let LedgerCommit { intervals, states: rows, removed } = changes.commit;
+    let LedgerCommit { intervals, states: rows, removed, .. } = changes.commit;
     assert_eq!(removed, []);
     let stored = Stored::read(intervals, rows).unwrap();
     let (board, _) = Board::new(&monitors(&[SHOP, JOB]), stored, 10 * MINUTE);
@@ -219,6 +219,7 @@ fn merged_changes_are_what_the_calls_did_one_by_one() {
             removed: removed.iter().map(|start| ("a".to_owned(), *start)).collect(),
             intervals: intervals.to_vec(),
             states: Vec::new(),
+            beats: Vec::new(),
         },
         transitions: Vec::new(),
     };

@@ -104,7 +104,7 @@ impl Postgres {
         command.args(["-c", UNTIL_THE_END, "sh"]).arg(self.folder.path());
         command.arg(programs().join("postgres"));
         command.arg("-D").arg(self.data()).arg("-k").arg(self.folder.path());
-        command.args(["-c", "listen_addresses=", "-c", "fsync=off", "-c", "max_connections=20"]);
+        command.args(["-c", "listen_addresses=", "-c", "fsync=off", "-c", "max_connections=50"]);
         command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
         command.kill_on_drop(false);
         self.server = Some(command.spawn().unwrap());
@@ -121,6 +121,15 @@ impl Postgres {
         let mut server = self.server.take().unwrap();
         server.stdin.take().unwrap().write_all(b"keep\n").await.unwrap();
         server.wait().await.unwrap();
+    }
+
+    /// The answer of one of its databases to a statement.
+    pub(crate) async fn ask(&self, database: &str, statement: &str) -> String {
+        let mut command = self.psql(statement);
+        let output = command.env("PGDATABASE", database).stdout(Stdio::piped()).output().await;
+        let output = output.unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
     }
 
     /// A client that runs statements.

@@ -31,7 +31,7 @@ pub(crate) struct Server {
 #[derive(Debug)]
 struct Log {
     lines: Arc<Mutex<Vec<String>>>,
-    _reader: JoinSet<()>,
+    reader: JoinSet<()>,
 }
 
 impl Log {
@@ -45,7 +45,12 @@ impl Log {
                 written.lock().unwrap().push(line);
             }
         });
-        Self { lines, _reader: reader }
+        Self { lines, reader }
+    }
+
+    /// Waits for the last line of a server that ended.
+    async fn read_to_end(&mut self) {
+        while self.reader.join_next().await.is_some() {}
     }
 
     fn lines(&self) -> Vec<String> {
@@ -182,6 +187,7 @@ impl Server {
     pub(crate) async fn terminate(mut self) -> (ExitStatus, String) {
         self.signal("TERM").await;
         let status = self.child.wait().await.unwrap();
+        self.log.read_to_end().await;
         (status, self.log())
     }
 }

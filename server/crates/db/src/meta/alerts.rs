@@ -3,7 +3,7 @@
 
 use super::outbox::{GroupLogRow, OutboxRow, insert_group_log, insert_outbox};
 use crate::{
-    Meta,
+    Lease, Meta,
     error::{Attempt, DbError},
     sql::{Row, Transaction, query},
 };
@@ -66,10 +66,10 @@ impl Meta {
     /// Commits what an evaluation decided: all of it or nothing.
     ///
     /// # Errors
-    /// When the commit failed; then nothing changed.
-    pub async fn commit_alerts(&self, commit: &AlertCommit) -> Result<(), DbError> {
+    /// When the lease was taken over or the commit failed; then nothing changed.
+    pub async fn commit_alerts(&self, lease: &Lease, commit: &AlertCommit) -> Result<(), DbError> {
         const ACTION: &str = "commit alert states";
-        let mut tx = self.pools.write.begin().await.attempt(ACTION)?;
+        let mut tx = self.pools.write.begin_with(lease, ACTION).await?;
         for instance in &commit.instances {
             upsert_instance(&mut tx, instance).await.attempt(ACTION)?;
         }

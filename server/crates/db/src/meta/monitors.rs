@@ -1,7 +1,7 @@
 //! The uptime ledger: intervals and the state of each monitor.
 
 use crate::{
-    Meta,
+    Lease, Meta,
     error::{Attempt, DbError},
     sql::{Row, query},
 };
@@ -30,6 +30,24 @@ pub struct MonitorStateRow {
     pub body: String,
 }
 
+/// The most heartbeats that wait.
+const MAX_BEATS: i64 = 10_000;
+
+/// A heartbeat that waits for the process that keeps the ledger.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BeatRow {
+    /// Its place in the order of arrival; given by the database.
+    pub id: i64,
+    /// When it came.
+    pub at: i64,
+    /// Which monitor it is for.
+    pub token: String,
+    /// Whether the job worked.
+    pub is_up: bool,
+    /// What the job said.
+    pub message: String,
+}
+
 /// What one or more check results changed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LedgerCommit {
@@ -39,16 +57,18 @@ pub struct LedgerCommit {
     pub intervals: Vec<IntervalRow>,
     /// New or changed states.
     pub states: Vec<MonitorStateRow>,
+    /// Heartbeats that waited and are taken in with this.
+    pub beats: Vec<i64>,
 }
 
 impl Meta {
     /// Commits changes of the ledger: all of them or none.
     ///
     /// # Errors
-    /// When the commit failed; then nothing changed.
-    pub async fn commit_ledger(&self, commit: &LedgerCommit) -> Result<(), DbError> {
+    /// When the lease was taken over or the commit failed; then nothing changed.
+    pub async fn commit_ledger(&self, lease: &Lease, commit: &LedgerCommit) -> Result<(), DbError> {
         const ACTION: &str = "commit the uptime ledger";
-        let mut tx = self.pools.write.begin().await.attempt(ACTION)?;
+        let mut tx = self.pools.write.begin_with(lease, ACTION).await?;
         for (monitor, start_at) in &commit.removed {
             query("delete from monitor_interval where monitor = $1 and start_at = $2")
                 .bind(monitor)
@@ -87,7 +107,61 @@ impl Meta {
             .await
             .attempt(ACTION)?;
         }
+        for id in &commit.beats {
+            query("delete from heartbeat where id = $1")
+                .bind(*id)
+                .execute(&mut tx)
+                .await
+                .attempt(ACTION)?;
+        }
         tx.commit().await.attempt(ACTION)
+    }
+
+    /// Leaves a heartbeat to the process that keeps the ledger.
+    ///
+    /// # Errors
+    /// When 10,000 wait because there is no such process, or the commit failed.
+    pub async fn add_beat(&self, beat: &BeatRow) -> Result<(), DbError> {
+        let added = query(
+            "insert into heartbeat (at, token, is_up, message)
+             select $1, $2, $3, $4
+              where (select count(*) from heartbeat) < $5",
+        )
+        .bind(beat.at)
+        .bind(&beat.token)
+        .bind(beat.is_up)
+        .bind(&beat.message)
+        .bind(MAX_BEATS)
+        .execute(&self.pools.write)
+        .await
+        .attempt("hand over a heartbeat")?;
+        if added == 0 { Err(DbError::TooManyWait { what: "heartbeats" }) } else { Ok(()) }
+    }
+
+    /// Heartbeats that wait, oldest first, at most 1,000; [`LedgerCommit::beats`] removes them.
+    ///
+    /// # Errors
+    /// When the read failed.
+    pub async fn waiting_beats(&self) -> Result<Vec<BeatRow>, DbError> {
+        let rows = query(
+            "select id, at, token, is_up, message
+               from heartbeat
+              order by id
+              limit 1000",
+        )
+        .fetch_all(&self.pools.read)
+        .await
+        .attempt("read heartbeats that wait")?;
+        Ok(rows
+            .iter()
+            .map(|row| BeatRow {
+                id: row.get(0),
+                at: row.get(1),
+                token: row.get(2),
+                is_up: row.get(3),
+                message: row.get(4),
+            })
+            .collect())
     }
 
     /// Intervals that end after `since` or are open, by monitor and time.

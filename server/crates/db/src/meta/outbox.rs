@@ -5,9 +5,9 @@
 //! of `seq`.
 
 use crate::{
-    Meta,
+    Lease, Meta,
     error::{Attempt, DbError, found},
-    sql::{Engine, Row, Transaction, query},
+    sql::{Engine, Query, Row, Transaction, query},
 };
 
 /// What an aggregation group last sent to a receiver.
@@ -130,14 +130,17 @@ impl Meta {
     /// Of the rows with one destination and key only the first that is not done is taken.
     ///
     /// # Errors
-    /// When the commit failed; then nothing is leased.
+    /// When the lease was taken over or the commit failed; then nothing is leased.
     pub async fn lease_outbox(
         &self,
+        lease: &Lease,
         now: i64,
         lease_until: i64,
         limit: u32,
     ) -> Result<Vec<LeasedRow>, DbError> {
-        // Where several connections write, none may take what another is about to take.
+        const ACTION: &str = "lease notifications";
+        let mut tx = self.pools.write.begin_with(lease, ACTION).await?;
+        // One process asks at a time, but an old one may not have heard yet that it is not the one.
         let lock = match self.pools.write.engine() {
             Engine::Sqlite => "",
             Engine::Postgres => "for update of o skip locked",
@@ -167,39 +170,43 @@ impl Meta {
         .bind(now)
         .bind(now)
         .bind(limit)
-        .fetch_all(&self.pools.write)
+        .fetch_all(&mut tx)
         .await
-        .attempt("lease notifications")?;
+        .attempt(ACTION)?;
+        tx.commit().await.attempt(ACTION)?;
         let mut leased: Vec<LeasedRow> = rows.iter().map(leased_of).collect();
         leased.sort_by(|a, b| (a.created_at, &a.id).cmp(&(b.created_at, &b.id)));
         Ok(leased)
     }
 
-    /// Takes back what a process that died had leased, so that it need not wait until its leases run
-    /// out; returns how many. Only for a process that is alone on the database and has not leased
-    /// anything yet.
+    /// Takes back what the holder before had leased, so that nobody waits until that runs out; returns how
+    /// many. To be called once with a lease that was just taken. What the other side had accepted and the
+    /// former holder could not note is sent again, under the same id.
     ///
     /// # Errors
-    /// When the commit failed; then nothing changed.
-    pub async fn release_leases(&self) -> Result<u64, DbError> {
-        let done = query(
+    /// When the lease was taken over or the commit failed; then nothing changed.
+    pub async fn take_over_outbox(&self, lease: &Lease) -> Result<u64, DbError> {
+        let take_back = query(
             "update outbox
                 set state = 'pending',
                     lease_until = null
               where state = 'leased'",
-        )
-        .execute(&self.pools.write)
-        .await
-        .attempt("take back the notifications of a process that died")?;
-        Ok(done)
+        );
+        self.write_with(lease, "take back notifications", take_back).await
     }
 
     /// The other side accepted it.
     ///
     /// # Errors
-    /// [`DbError::NotFound`] when there is no such notification.
-    pub async fn outbox_sent(&self, id: &str, at: i64, provider_ref: &str) -> Result<(), DbError> {
-        let done = query(
+    /// [`DbError::NotFound`] when there is no such notification; or when the lease was taken over.
+    pub async fn outbox_sent(
+        &self,
+        lease: &Lease,
+        id: &str,
+        at: i64,
+        provider_ref: &str,
+    ) -> Result<(), DbError> {
+        let sent = query(
             "update outbox
                 set state = 'sent',
                     attempts = attempts + 1,
@@ -208,22 +215,24 @@ impl Meta {
                     provider_ref = $2,
                     last_error = ''
               where id = $3",
-        )
-        .bind(at)
-        .bind(provider_ref)
-        .bind(id)
-        .execute(&self.pools.write)
-        .await
-        .attempt("mark a notification as sent")?;
+        );
+        let sent = sent.bind(at).bind(provider_ref).bind(id);
+        let done = self.write_with(lease, "mark a notification as sent", sent).await?;
         found(done, "notification", id)
     }
 
     /// It failed and is tried again at `next_at`.
     ///
     /// # Errors
-    /// [`DbError::NotFound`] when there is no such notification.
-    pub async fn outbox_retry(&self, id: &str, next_at: i64, error: &str) -> Result<(), DbError> {
-        let done = query(
+    /// [`DbError::NotFound`] when there is no such notification; or when the lease was taken over.
+    pub async fn outbox_retry(
+        &self,
+        lease: &Lease,
+        id: &str,
+        next_at: i64,
+        error: &str,
+    ) -> Result<(), DbError> {
+        let retry = query(
             "update outbox
                 set state = 'pending',
                     attempts = attempts + 1,
@@ -231,35 +240,40 @@ impl Meta {
                     next_at = $1,
                     last_error = $2
               where id = $3",
-        )
-        .bind(next_at)
-        .bind(error)
-        .bind(id)
-        .execute(&self.pools.write)
-        .await
-        .attempt("put a notification back")?;
+        );
+        let retry = retry.bind(next_at).bind(error).bind(id);
+        let done = self.write_with(lease, "put a notification back", retry).await?;
         found(done, "notification", id)
     }
 
     /// It is given up: a dead letter.
     ///
     /// # Errors
-    /// [`DbError::NotFound`] when there is no such notification.
-    pub async fn outbox_dead(&self, id: &str, error: &str) -> Result<(), DbError> {
-        let done = query(
+    /// [`DbError::NotFound`] when there is no such notification; or when the lease was taken over.
+    pub async fn outbox_dead(&self, lease: &Lease, id: &str, error: &str) -> Result<(), DbError> {
+        let dead = query(
             "update outbox
                 set state = 'dead',
                     attempts = attempts + 1,
                     lease_until = null,
                     last_error = $1
               where id = $2",
-        )
-        .bind(error)
-        .bind(id)
-        .execute(&self.pools.write)
-        .await
-        .attempt("bury a notification")?;
+        );
+        let done = self.write_with(lease, "bury a notification", dead.bind(error).bind(id)).await?;
         found(done, "notification", id)
+    }
+
+    /// Runs one statement if the lease is held; returns how many rows it changed.
+    async fn write_with(
+        &self,
+        lease: &Lease,
+        action: &'static str,
+        statement: Query<'_>,
+    ) -> Result<u64, DbError> {
+        let mut tx = self.pools.write.begin_with(lease, action).await?;
+        let done = statement.execute(&mut tx).await.attempt(action)?;
+        tx.commit().await.attempt(action)?;
+        Ok(done)
     }
 
     /// The notifications about an episode, oldest first.

@@ -39,7 +39,7 @@ async fn an_evaluation_is_committed_as_a_whole_or_not_at_all(stores: Stores) {
         transitions: vec![transition("missing", 1, "pending")],
         ..AlertCommit::default()
     };
-    meta.commit_alerts(&bad).await.unwrap_err();
+    meta.commit_alerts(&stores.lease, &bad).await.unwrap_err();
     assert_eq!(meta.live_instances(0).await.unwrap(), []);
 }
 
@@ -53,7 +53,7 @@ async fn live_instances_are_those_not_over_or_over_lately(stores: Stores) {
         ],
         ..AlertCommit::default()
     };
-    stores.meta.commit_alerts(&commit).await.unwrap();
+    stores.meta.commit_alerts(&stores.lease, &commit).await.unwrap();
     let stores = stores.reopen().await;
     let live = stores.meta.live_instances(100).await.unwrap();
     assert_eq!(live.iter().map(|i| &*i.episode).collect::<Vec<_>>(), ["a", "c", "d"]);
@@ -69,12 +69,12 @@ async fn history_grows_with_the_instance_and_goes_with_it(stores: Stores) {
             transitions: vec![transition("a", at, state)],
             ..AlertCommit::default()
         };
-        meta.commit_alerts(&commit).await.unwrap();
+        meta.commit_alerts(&stores.lease, &commit).await.unwrap();
     }
     let history = meta.transitions("a").await.unwrap();
     assert_eq!(history, [transition("a", 1, "pending"), transition("a", 5, "firing")]);
     let dropped = AlertCommit { dropped: vec!["a".into()], ..AlertCommit::default() };
-    meta.commit_alerts(&dropped).await.unwrap();
+    meta.commit_alerts(&stores.lease, &dropped).await.unwrap();
     assert_eq!(meta.transitions("a").await.unwrap(), []);
     assert_eq!(meta.instance("a").await.unwrap(), None);
 }
@@ -86,7 +86,7 @@ async fn a_value_that_is_not_a_number_comes_back_as_such(stores: Stores) {
         transitions: vec![TransitionRow { value: f64::NAN, ..transition("a", 1, "firing") }],
         ..AlertCommit::default()
     };
-    meta.commit_alerts(&commit).await.unwrap();
+    meta.commit_alerts(&stores.lease, &commit).await.unwrap();
     assert!(meta.transitions("a").await.unwrap()[0].value.is_nan());
 }
 
@@ -96,7 +96,7 @@ async fn old_episodes_are_forgotten(stores: Stores) {
         instances: vec![instance("a", "resolved", 1, Some(5)), instance("b", "firing", 1, None)],
         ..AlertCommit::default()
     };
-    meta.commit_alerts(&commit).await.unwrap();
+    meta.commit_alerts(&stores.lease, &commit).await.unwrap();
     assert_eq!(meta.forget_instances(10).await.unwrap(), 1);
     assert_eq!(meta.instance("a").await.unwrap(), None);
     assert!(meta.instance("b").await.unwrap().is_some());

@@ -28,8 +28,11 @@ macro_rules! on_both_engines {
 
 mod alerts;
 mod checks;
+mod days;
 mod events;
+mod lease;
 mod monitors;
+mod nodes;
 mod outbox;
 mod outgoing;
 mod people;

@@ -1,9 +1,6 @@
-use db::{
-    Meta,
-    meta::{
-        alerts::AlertCommit,
-        outbox::{GroupLogRow, OutboxCounts, OutboxRow},
-    },
+use db::meta::{
+    alerts::AlertCommit,
+    outbox::{GroupLogRow, OutboxCounts, OutboxRow},
 };
 
 use crate::Stores;
@@ -23,14 +20,16 @@ fn row(id: &str, destination: &str, key: &str, seq: i64) -> OutboxRow {
     }
 }
 
-async fn put(meta: &Meta, rows: Vec<OutboxRow>) {
-    meta.commit_alerts(&AlertCommit { outbox: rows, ..AlertCommit::default() })
+async fn put(stores: &Stores, rows: Vec<OutboxRow>) {
+    stores
+        .meta
+        .commit_alerts(&stores.lease, &AlertCommit { outbox: rows, ..AlertCommit::default() })
         .await
         .expect("commits");
 }
 
-async fn lease(meta: &Meta, now: i64) -> Vec<String> {
-    let leased = meta.lease_outbox(now, now + 60, 10).await.expect("leases");
+async fn lease(stores: &Stores, now: i64) -> Vec<String> {
+    let leased = stores.meta.lease_outbox(&stores.lease, now, now + 60, 10).await.expect("leases");
     leased.into_iter().map(|row| row.id).collect()
 }
 
@@ -49,41 +48,41 @@ on_both_engines!(
 async fn rows_of_one_key_go_in_order_and_others_do_not_wait(stores: Stores) {
     let meta = &stores.meta;
     put(
-        meta,
+        &stores,
         vec![row("a1", "hook", "a", 1), row("a2", "hook", "a", 2), row("b1", "hook", "b", 3)],
     )
     .await;
-    assert_eq!(lease(meta, 9).await, Vec::<String>::new());
-    assert_eq!(lease(meta, 10).await, ["a1", "b1"]);
-    assert_eq!(lease(meta, 11).await, Vec::<String>::new());
-    meta.outbox_sent("a1", 12, "ref").await.unwrap();
-    assert_eq!(lease(meta, 12).await, ["a2"]);
+    assert_eq!(lease(&stores, 9).await, Vec::<String>::new());
+    assert_eq!(lease(&stores, 10).await, ["a1", "b1"]);
+    assert_eq!(lease(&stores, 11).await, Vec::<String>::new());
+    meta.outbox_sent(&stores.lease, "a1", 12, "ref").await.unwrap();
+    assert_eq!(lease(&stores, 12).await, ["a2"]);
 }
 
 async fn a_lease_that_ran_out_is_given_again(stores: Stores) {
-    put(&stores.meta, vec![row("a1", "hook", "a", 1)]).await;
-    assert_eq!(lease(&stores.meta, 10).await, ["a1"]);
+    put(&stores, vec![row("a1", "hook", "a", 1)]).await;
+    assert_eq!(lease(&stores, 10).await, ["a1"]);
     let stores = stores.reopen().await;
-    assert_eq!(lease(&stores.meta, 69).await, Vec::<String>::new());
-    assert_eq!(lease(&stores.meta, 70).await, ["a1"]);
+    assert_eq!(lease(&stores, 69).await, Vec::<String>::new());
+    assert_eq!(lease(&stores, 70).await, ["a1"]);
 }
 
 async fn leases_of_a_process_that_died_are_taken_back(stores: Stores) {
-    put(&stores.meta, vec![row("a1", "hook", "a", 1), row("b1", "hook", "b", 2)]).await;
-    assert_eq!(lease(&stores.meta, 10).await, ["a1", "b1"]);
-    stores.meta.outbox_sent("b1", 11, "").await.unwrap();
+    put(&stores, vec![row("a1", "hook", "a", 1), row("b1", "hook", "b", 2)]).await;
+    assert_eq!(lease(&stores, 10).await, ["a1", "b1"]);
+    stores.meta.outbox_sent(&stores.lease, "b1", 11, "").await.unwrap();
     let stores = stores.reopen().await;
-    assert_eq!(stores.meta.release_leases().await.unwrap(), 1);
-    assert_eq!(lease(&stores.meta, 11).await, ["a1"], "what was sent stays sent");
+    assert_eq!(stores.meta.take_over_outbox(&stores.lease).await.unwrap(), 1);
+    assert_eq!(lease(&stores, 11).await, ["a1"], "what was sent stays sent");
 }
 
 async fn a_retry_waits_counts_and_keeps_the_error(stores: Stores) {
     let meta = &stores.meta;
-    put(meta, vec![row("a1", "hook", "a", 1)]).await;
-    lease(meta, 10).await;
-    meta.outbox_retry("a1", 30, "status 500").await.unwrap();
-    assert_eq!(lease(meta, 29).await, Vec::<String>::new());
-    let again = meta.lease_outbox(30, 90, 10).await.unwrap();
+    put(&stores, vec![row("a1", "hook", "a", 1)]).await;
+    lease(&stores, 10).await;
+    meta.outbox_retry(&stores.lease, "a1", 30, "status 500").await.unwrap();
+    assert_eq!(lease(&stores, 29).await, Vec::<String>::new());
+    let again = meta.lease_outbox(&stores.lease, 30, 90, 10).await.unwrap();
     assert_eq!((&*again[0].id, again[0].attempts), ("a1", 1));
     let delivery = &meta.deliveries("episode").await.unwrap()[0];
     assert_eq!((&*delivery.state, &*delivery.last_error), ("leased", "status 500"));
@@ -91,10 +90,10 @@ async fn a_retry_waits_counts_and_keeps_the_error(stores: Stores) {
 
 async fn a_dead_letter_is_visible_and_lets_the_next_pass(stores: Stores) {
     let meta = &stores.meta;
-    put(meta, vec![row("a1", "hook", "a", 1), row("a2", "hook", "a", 2)]).await;
-    lease(meta, 10).await;
-    meta.outbox_dead("a1", "status 400").await.unwrap();
-    assert_eq!(lease(meta, 10).await, ["a2"]);
+    put(&stores, vec![row("a1", "hook", "a", 1), row("a2", "hook", "a", 2)]).await;
+    lease(&stores, 10).await;
+    meta.outbox_dead(&stores.lease, "a1", "status 400").await.unwrap();
+    assert_eq!(lease(&stores, 10).await, ["a2"]);
     assert_eq!(meta.dead_letters(10).await.unwrap()[0].last_error, "status 400");
     let counts = meta.outbox_counts().await.unwrap();
     assert_eq!(counts, OutboxCounts { oldest_pending: Some(2), pending: 1, sent: 0, dead: 1 });
@@ -102,12 +101,12 @@ async fn a_dead_letter_is_visible_and_lets_the_next_pass(stores: Stores) {
 
 async fn the_same_notification_is_refused_and_its_commit_with_it(stores: Stores) {
     let meta = &stores.meta;
-    put(meta, vec![row("a1", "hook", "a", 1)]).await;
+    put(&stores, vec![row("a1", "hook", "a", 1)]).await;
     let twice = AlertCommit {
         outbox: vec![row("b1", "hook", "b", 1), row("other", "hook", "a", 1)],
         ..AlertCommit::default()
     };
-    meta.commit_alerts(&twice).await.unwrap_err();
+    meta.commit_alerts(&stores.lease, &twice).await.unwrap_err();
     assert_eq!(meta.outbox_counts().await.unwrap().pending, 1);
 }
 
@@ -121,7 +120,7 @@ async fn a_group_log_is_overwritten(stores: Stores) {
             body: format!("{at}"),
         };
         let commit = AlertCommit { group_logs: vec![log], ..AlertCommit::default() };
-        meta.commit_alerts(&commit).await.unwrap();
+        meta.commit_alerts(&stores.lease, &commit).await.unwrap();
     }
     let logs = meta.group_logs().await.unwrap();
     assert_eq!((logs.len(), logs[0].at, &*logs[0].body), (1, 2, "2"));
@@ -129,8 +128,8 @@ async fn a_group_log_is_overwritten(stores: Stores) {
 
 async fn only_what_is_done_is_forgotten(stores: Stores) {
     let meta = &stores.meta;
-    put(meta, vec![row("a1", "hook", "a", 1), row("b1", "hook", "b", 2)]).await;
-    meta.outbox_sent("a1", 5, "").await.unwrap();
+    put(&stores, vec![row("a1", "hook", "a", 1), row("b1", "hook", "b", 2)]).await;
+    meta.outbox_sent(&stores.lease, "a1", 5, "").await.unwrap();
     assert_eq!(meta.forget_notifications(100).await.unwrap(), 1);
     assert_eq!(meta.outbox_counts().await.unwrap().pending, 1);
 }
@@ -148,14 +147,14 @@ async fn a_key_may_be_long(stores: Stores) {
             outbox: vec![row(&format!("a{at}"), "hook", &key, at)],
             ..AlertCommit::default()
         };
-        meta.commit_alerts(&commit).await.unwrap();
+        meta.commit_alerts(&stores.lease, &commit).await.unwrap();
     }
     assert_eq!(meta.group_logs().await.unwrap().len(), 1);
-    assert_eq!(lease(meta, 10).await, ["a1"]);
-    meta.commit_alerts(&AlertCommit {
-        outbox: vec![row("other", "hook", &key, 2)],
-        ..AlertCommit::default()
-    })
+    assert_eq!(lease(&stores, 10).await, ["a1"]);
+    meta.commit_alerts(
+        &stores.lease,
+        &AlertCommit { outbox: vec![row("other", "hook", &key, 2)], ..AlertCommit::default() },
+    )
     .await
     .unwrap_err();
 }

@@ -1,12 +1,17 @@
 //! The stores that a case gets, empty.
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::{
+    sync::atomic::{AtomicU32, Ordering},
+    time::Duration,
+};
 
-use db::{Address, Meta, Samples};
+use db::{Address, Lease, Meta, Samples, Takeover};
 use tempfile::TempDir;
 use tokio::sync::OnceCell;
 
 use crate::support::postgres::Postgres;
+
+pub(crate) const HOUR: Duration = Duration::from_hours(1);
 
 /// One server for all cases; each has a database of its own.
 static SERVER: OnceCell<Postgres> = OnceCell::const_new();
@@ -16,7 +21,7 @@ static DATABASES: AtomicU32 = AtomicU32::new(0);
 enum Place {
     /// A folder that vanishes with the test.
     Folder(TempDir),
-    Database(Address),
+    Database(Box<Address>),
 }
 
 /// Both stores.
@@ -24,6 +29,8 @@ pub(crate) struct Stores {
     place: Place,
     pub(crate) samples: Samples,
     pub(crate) meta: Meta,
+    /// Held by these stores, as by the last process that was started.
+    pub(crate) lease: Lease,
 }
 
 impl Stores {
@@ -34,7 +41,7 @@ impl Stores {
 
     /// In one database.
     pub(crate) async fn postgres() -> Self {
-        Self::open(Place::Database(database().await)).await
+        Self::open(Place::Database(Box::new(database().await))).await
     }
 
     async fn open(place: Place) -> Self {
@@ -48,7 +55,14 @@ impl Stores {
                 Meta::connect(address).await.expect("connects"),
             ),
         };
-        Self { place, samples, meta }
+        let taken = meta.take_leases(&["cases"], "a", HOUR, Takeover::AtOnce).await.expect("takes");
+        let lease = taken.into_iter().next().expect("taken at once").lease;
+        Self { place, samples, meta, lease }
+    }
+
+    /// Whether each store has a file of its own.
+    pub(crate) fn is_in_files(&self) -> bool {
+        matches!(self.place, Place::Folder(_))
     }
 
     /// Closes and opens everything, as a restart would.

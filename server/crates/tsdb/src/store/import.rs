@@ -218,8 +218,10 @@ impl Tsdb {
         absorbed: Option<Arc<Block>>,
     ) -> Result<(), MaintainError> {
         let notes = Arc::clone(&self.state().notes);
+        let times = fresh.iter().filter_map(|(_, column)| column.float_times.last());
+        let newest = times.copied().max().unwrap_or_default();
         let plan = BlockPlan {
-            id: maintainer.take_id(),
+            id: maintainer.take_id(self.options.least_block(newest)),
             level: 2,
             order: maintainer.take_order(),
             window_ms: 0,
@@ -230,7 +232,7 @@ impl Tsdb {
         let row = match self.build_day(plan, fresh, absorbed.as_deref(), &notes) {
             Ok(row) => row,
             Err(error) => {
-                maintainer.strays.push(plan.id);
+                maintainer.add_stray(plan.id);
                 return match error {
                     SourceError::Damaged(block) => {
                         maintainer.unmergeable.push(block);
@@ -245,7 +247,7 @@ impl Tsdb {
             BlockChange { add: row.clone(), remove: remove.clone(), delete_frames_up_to: 0 };
         if let Err(error) = self.change_blocks(maintainer, &change) {
             // Whether the pages are needed shows when the blocks are next read.
-            maintainer.strays.push(plan.id);
+            maintainer.add_stray(plan.id);
             return Err(error.into());
         }
         let written = row.map(Block::open).transpose().map_err(unreadable)?.map(Arc::new);
@@ -255,7 +257,9 @@ impl Tsdb {
         blocks.sort_by_key(|block| block.order);
         state.blocks = Arc::new(blocks);
         drop(state);
-        maintainer.retired.extend(absorbed);
+        if let Some(block) = absorbed {
+            maintainer.retire(block);
+        }
         Ok(())
     }
 

@@ -62,12 +62,16 @@ pub struct Maintenance {
 #[derive(Debug)]
 pub(super) struct Maintainer {
     next_id: u64,
+    /// The same for what does not go with a day; `None` where keys have no day.
+    next_lasting: Option<u64>,
     next_order: u64,
     pub(super) pending_seal: Option<PendingSeal>,
-    /// Blocks that are gone but whose pages a reader may still need.
-    pub(super) retired: Vec<Arc<Block>>,
-    /// Blocks without a row whose pages are to be deleted.
-    pub(super) strays: Vec<u64>,
+    /// Blocks that are gone but whose pages a reader may still need, and since when.
+    retired: Vec<(Timestamp, Arc<Block>)>,
+    /// Blocks without a row whose pages are to be deleted, and since when; `None` until that is known.
+    strays: Vec<(Option<Timestamp>, u64)>,
+    /// The time of the present call.
+    now: Timestamp,
     pub(super) damaged: Vec<DamagedBlock>,
     /// The row that holds the notes.
     pub(super) notes_row: Option<u64>,
@@ -91,10 +95,12 @@ impl Maintainer {
     ) -> Self {
         Self {
             next_id,
+            next_lasting: None,
             next_order,
             pending_seal: None,
             retired: Vec::new(),
-            strays,
+            strays: strays.into_iter().map(|id| (None, id)).collect(),
+            now: Timestamp::MIN,
             damaged,
             notes_row: None,
             sealed_seq: 0,
@@ -104,9 +110,34 @@ impl Maintainer {
         }
     }
 
-    pub(super) fn take_id(&mut self) -> u64 {
-        self.next_id += 1;
-        self.next_id - 1
+    /// The key of a new block, not below `least`.
+    pub(super) fn take_id(&mut self, least: u64) -> u64 {
+        let id = self.next_id.max(least);
+        self.next_id = id + 1;
+        id
+    }
+
+    /// The key of a new row of rollups or notes, not below `least`.
+    pub(super) fn take_lasting_id(&mut self, least: u64) -> u64 {
+        let Some(next) = &mut self.next_lasting else { return self.take_id(least) };
+        let id = (*next).max(least);
+        *next = id + 1;
+        id
+    }
+
+    /// Keys of what does not go with a day are counted apart from `next` on.
+    pub(super) fn count_lasting_from(&mut self, next: u64) {
+        self.next_lasting = Some(next);
+    }
+
+    /// Notes a block that is gone.
+    pub(super) fn retire(&mut self, block: Arc<Block>) {
+        self.retired.push((self.now, block));
+    }
+
+    /// Notes pages that belong to no block.
+    pub(super) fn add_stray(&mut self, id: u64) {
+        self.strays.push((None, id));
     }
 
     /// The order that the next block gets.
@@ -130,6 +161,7 @@ impl Tsdb {
     /// tries again.
     pub fn maintain(&self, now: Timestamp) -> Result<Maintenance, MaintainError> {
         let mut maintainer = self.maintainer();
+        maintainer.now = now;
         let mut done = Maintenance::default();
         self.reconcile(&mut maintainer)?;
         // Retention comes first: it makes the room that the others may lack.
@@ -212,7 +244,7 @@ impl Tsdb {
         }
         let rows = self.count_failure(self.engine.blocks())?;
         let ids: Vec<u64> = rows.iter().map(|row| row.id).collect();
-        maintainer.strays.retain(|id| !ids.contains(id));
+        maintainer.strays.retain(|(_, id)| !ids.contains(id));
         let mut opened = open_blocks(rows);
         maintainer.damaged = opened.damaged;
         maintainer.notes_row = opened.notes_row;
@@ -222,7 +254,7 @@ impl Tsdb {
             match all.find(|block| block.row.id == old.row.id) {
                 // The same block: readers and cache go on with the one they have.
                 Some(block) => *block = Arc::clone(old),
-                None => maintainer.retired.push(Arc::clone(old)),
+                None => maintainer.retire(Arc::clone(old)),
             }
         }
         state.blocks = Arc::new(opened.blocks);
@@ -238,23 +270,39 @@ impl Tsdb {
         Ok(())
     }
 
-    /// Deletes the pages of blocks that are gone, once no reader holds them.
+    /// Deletes the pages of blocks that are gone, once no reader here holds them and the time that readers
+    /// elsewhere have is over.
     pub(super) fn clear(&self, maintainer: &mut Maintainer) -> Result<u64, MaintainError> {
-        let retired = std::mem::take(&mut maintainer.retired);
-        for block in retired {
+        let now = maintainer.now;
+        let grace = milliseconds(self.options.page_grace);
+        for (since, block) in std::mem::take(&mut maintainer.retired) {
             if Arc::strong_count(&block) == 1 {
-                maintainer.strays.push(block.row.id);
+                maintainer.strays.push((Some(since), block.row.id));
             } else {
-                maintainer.retired.push(block);
+                maintainer.retired.push((since, block));
             }
         }
         let mut cleared = 0;
-        while let Some(&id) = maintainer.strays.last() {
-            self.count_failure(self.engine.delete_pages(id))?;
-            self.cache().forget_block(id);
-            maintainer.strays.pop();
-            cleared += 1;
+        let mut failed = None;
+        for (since, id) in std::mem::take(&mut maintainer.strays) {
+            let since = since.unwrap_or(now);
+            let deleted = if now.saturating_sub(since) < grace {
+                Ok(false)
+            } else {
+                self.count_failure(self.engine.delete_pages(id)).map(|()| true)
+            };
+            match deleted {
+                Ok(true) => {
+                    self.cache().forget_block(id);
+                    cleared += 1;
+                }
+                Ok(false) => maintainer.strays.push((Some(since), id)),
+                Err(error) => {
+                    maintainer.strays.push((Some(since), id));
+                    failed.get_or_insert(error);
+                }
+            }
         }
-        Ok(cleared)
+        failed.map_or(Ok(cleared), |error| Err(error.into()))
     }
 }

@@ -45,11 +45,17 @@ impl Tsdb {
         maintainer: &mut Maintainer,
         group: Vec<Arc<Block>>,
     ) -> Result<bool, MaintainError> {
-        let id = maintainer.take_id();
+        let newest = group.iter().map(|block| block.row.max_time).max().unwrap_or_default();
+        let is_rollup = group[0].window_ms > 0;
+        let id = if is_rollup {
+            maintainer.take_lasting_id(self.options.least_lasting())
+        } else {
+            maintainer.take_id(self.options.least_block(newest))
+        };
         let row = match self.build_merged(&group, id) {
             Ok(row) => row,
             Err(error) => {
-                maintainer.strays.push(id);
+                maintainer.add_stray(id);
                 match error {
                     SourceError::Store(error) => return self.count_failure(Err(error)),
                     SourceError::Damaged(block) => maintainer.unmergeable.push(block),
@@ -61,11 +67,10 @@ impl Tsdb {
         let change = BlockChange { add: row.clone(), remove: ids.clone(), delete_frames_up_to: 0 };
         if let Err(error) = self.change_blocks(maintainer, &change) {
             // Whether the pages are needed shows when the blocks are next read.
-            maintainer.strays.push(id);
+            maintainer.add_stray(id);
             return Err(error.into());
         }
         let merged = row.map(Block::open).transpose().map_err(unreadable)?.map(Arc::new);
-        let is_rollup = group[0].window_ms > 0;
         let mut state = self.state_mut();
         let blocks = if is_rollup { &mut state.rollups } else { &mut state.blocks };
         let kept = blocks.iter().filter(|block| !ids.contains(&block.row.id)).cloned();
@@ -73,7 +78,9 @@ impl Tsdb {
         all.sort_by_key(|block| block.order);
         *blocks = Arc::new(all);
         drop(state);
-        maintainer.retired.extend(group);
+        for block in group {
+            maintainer.retire(block);
+        }
         Ok(true)
     }
 

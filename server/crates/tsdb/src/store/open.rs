@@ -15,7 +15,7 @@ use crate::{
     cache::PageCache,
     engine::{BlockRow, Engine, EngineError, FrameRow},
     frame::FrameDecoder,
-    options::Options,
+    options::{Options, day_of_block},
     postings::Conditions,
     stats::Counters,
 };
@@ -88,7 +88,10 @@ impl Tsdb {
         let rows = engine.blocks()?;
         let with_pages = engine.blocks_with_pages()?;
         let ids = rows.iter().map(|row| row.id);
-        let next_id = ids.chain(with_pages.iter().copied()).max().map_or(1, |id| id + 1);
+        let next_id = ids.chain(with_pages.iter().copied()).max().map_or(0, |id| id + 1);
+        let all_ids = rows.iter().map(|row| row.id).chain(with_pages.iter().copied());
+        let lasting = all_ids.filter(|id| day_of_block(*id) == 0);
+        let next_lasting = lasting.max().map_or(0, |id| id + 1);
         let strays: Vec<u64> = with_pages
             .into_iter()
             .filter(|id| rows.binary_search_by_key(id, |row| row.id).is_err())
@@ -112,14 +115,19 @@ impl Tsdb {
         state.rollups = Arc::new(rollups);
         state.notes = Arc::new(notes);
 
+        let deleted = engine.last_deleted_frame()?;
         let Replayed { writer, sealed_seq, bytes } =
-            replay(&*engine, &mut state, &counters, &mut report)?;
+            replay(&*engine, deleted, &mut state, &counters, &mut report)?;
         report.series = state.head.len() as u64;
         report.damaged_blocks.clone_from(&damaged);
         let mut maintainer = Maintainer::new(next_id, next_order, strays, damaged);
+        if options.node.is_some() {
+            maintainer.count_lasting_from(next_lasting);
+        }
         maintainer.notes_row = notes_row;
         maintainer.sealed_seq = sealed_seq;
         let store = Self {
+            following: Mutex::default(),
             maintainer: Mutex::new(maintainer),
             writer: Mutex::new(writer),
             waiting: Mutex::default(),
@@ -184,6 +192,7 @@ struct Replayed {
 /// Replays all frames into the head and returns the writer that goes on after them.
 fn replay(
     engine: &dyn Engine,
+    deleted: u64,
     state: &mut State,
     counters: &Counters,
     report: &mut ReplayReport,
@@ -193,7 +202,7 @@ fn replay(
     let mut deletions = notes.deletions.iter().peekable();
     // Frames that a block replaced, and that a crash kept from being deleted, are not read again.
     let sealed = state.blocks.iter().map(|block| block.frames).max().unwrap_or_default();
-    let (mut seq, mut epoch, mut since) = (sealed, 0, None);
+    let (mut seq, mut epoch, mut since) = (sealed.max(deleted), 0, None);
     let mut bytes = 0;
     let mut is_broken = false;
     engine.frames(sealed, &mut |frame: FrameRow| {

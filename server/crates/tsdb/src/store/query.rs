@@ -33,6 +33,8 @@ struct Found {
     /// The same of rollups, in order of time.
     rollups: Vec<(u32, u32)>,
     head: Option<HeadPart>,
+    /// From the heads of other nodes.
+    peers: Vec<HeadPart>,
 }
 
 #[derive(Debug)]
@@ -73,7 +75,8 @@ impl Storage for Tsdb {
         if request.matchers.is_empty() && self.state().notes.deletions.is_empty() {
             let (head, blocks) = {
                 let state = self.state();
-                let head: Vec<String> = state.head.index().names().map(str::to_owned).collect();
+                let heads = state.heads().flat_map(|head| head.index().names());
+                let head: Vec<String> = heads.map(str::to_owned).collect();
                 (head, all_overlapping(&state, request))
             };
             names.extend(head);
@@ -97,8 +100,8 @@ impl Storage for Tsdb {
         if request.matchers.is_empty() && self.state().notes.deletions.is_empty() {
             let (head, blocks) = {
                 let state = self.state();
-                let head: Vec<String> =
-                    state.head.index().values(name).map(str::to_owned).collect();
+                let heads = state.heads().flat_map(|head| head.index().values(name));
+                let head: Vec<String> = heads.map(str::to_owned).collect();
                 (head, all_overlapping(&state, request))
             };
             values.extend(head);
@@ -148,7 +151,7 @@ impl Tsdb {
         };
         // Only this part needs the lock: what it finds is shared and does not change any more.
         let conditions = self.conditions.of(request.matchers);
-        let (blocks, rollups, zones, notes) = {
+        let (blocks, foreign, rollups, zones, notes) = {
             let state = self.state();
             for slot in postings::select(state.head.index(), &conditions) {
                 let Some(series) = state.head.series(slot) else { continue };
@@ -157,13 +160,28 @@ impl Tsdb {
                     entry(series.labels.clone(), &mut |found| found.head = part.take())?;
                 }
             }
+            for peer in state.peers.heads() {
+                for series in peer.select(request.matchers) {
+                    if let Some(part) = head_part(series, request) {
+                        let mut part = Some(part);
+                        entry(series.labels.clone(), &mut |found| found.peers.extend(part.take()))?;
+                    }
+                }
+            }
             let zones = rollup::zones(&state, request.start);
             let rollups = overlapping_rollups(&state, request, &zones);
-            (overlapping(&state.blocks, request), rollups, zones, Arc::clone(&state.notes))
+            let own =
+                state.blocks.iter().filter(|b| b.overlaps(request.start, request.end)).count();
+            let blocks = overlapping(&state, request);
+            // Deletions count the blocks of this node; those of others come first.
+            let foreign = blocks.len() - own;
+            (blocks, foreign, rollups, zones, Arc::clone(&state.notes))
         };
         let mut masks: HashMap<(u64, u32), Vec<Mask>, _> = HashMap::default();
+        let none = Notes::default();
         for (at, block) in blocks.iter().enumerate() {
-            each_series(block, &conditions, &notes, &mut masks, &mut |labels, number| {
+            let notes = if at < foreign { &none } else { &*notes };
+            each_series(block, &conditions, notes, &mut masks, &mut |labels, number| {
                 entry(labels, &mut |found| found.blocks.push((at as u32, number)))
             })?;
         }
@@ -219,7 +237,7 @@ impl Selection for TsdbSelection<'_> {
         for &(block, number) in &found.blocks {
             self.read_block(&self.blocks[block as usize], number, out)?;
         }
-        if let Some(head) = &found.head {
+        for head in found.peers.iter().chain(&found.head) {
             for samples in head.samples.iter().flatten() {
                 self.read_head(samples, out)?;
             }
@@ -310,7 +328,10 @@ impl TsdbSelection<'_> {
 
     /// The newest sample ever seen, when it is in the range and no block has a newer one.
     fn latest_of_head(&self, found: &Found) -> Option<Sample> {
-        let last = found.head.as_ref()?.last.as_ref()?;
+        let last = match &*found.peers {
+            [] => found.head.as_ref()?.last.as_ref()?,
+            _ => newest_of(found)?,
+        };
         let is_newest = found
             .blocks
             .iter()
@@ -321,7 +342,7 @@ impl TsdbSelection<'_> {
 
     /// The last value of the newest chunk, when the range ends after it and nothing else comes close.
     fn latest_of_summary(&self, found: &Found) -> Result<Option<Sample>, StorageError> {
-        if found.head.is_some() || !self.masks.is_empty() {
+        if found.head.is_some() || !found.peers.is_empty() || !self.masks.is_empty() {
             return Ok(None);
         }
         let mut newest: Option<ChunkRef> = None;
@@ -473,13 +494,24 @@ fn overlapping_rollups(state: &State, request: &Select<'_>, zones: &[Zone]) -> V
 /// All blocks that may have something in the range.
 fn all_overlapping(state: &State, request: &Select<'_>) -> Vec<Arc<Block>> {
     let zones = rollup::zones(state, request.start);
-    let mut blocks = overlapping(&state.blocks, request);
+    let mut blocks = overlapping(state, request);
     blocks.extend(overlapping_rollups(state, request, &zones));
     blocks
 }
 
-fn overlapping(blocks: &[Arc<Block>], request: &Select<'_>) -> Vec<Arc<Block>> {
-    blocks.iter().filter(|block| block.overlaps(request.start, request.end)).cloned().collect()
+/// The newest sample of several heads; `None` when two have one of that time.
+fn newest_of(found: &Found) -> Option<&Sample> {
+    let heads = found.peers.iter().chain(&found.head);
+    let lasts = || heads.clone().filter_map(|head| head.last.as_ref());
+    let newest = lasts().max_by_key(|last| last.timestamp)?;
+    let is_alone = lasts().filter(|last| last.timestamp == newest.timestamp).count() == 1;
+    is_alone.then_some(newest)
+}
+
+/// Those of other nodes come first: where two nodes wrote a series at the same time, what is ours counts.
+fn overlapping(state: &State, request: &Select<'_>) -> Vec<Arc<Block>> {
+    let blocks = state.peers.blocks().chain(state.blocks.iter());
+    blocks.filter(|block| block.overlaps(request.start, request.end)).cloned().collect()
 }
 
 fn damaged(error: FormatError) -> StorageError {

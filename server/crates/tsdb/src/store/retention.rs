@@ -31,7 +31,9 @@ impl Tsdb {
         if count > 0 {
             self.remove_blocks(maintainer, by_time, &damaged)?;
             maintainer.damaged.retain(|block| block.max_time >= bound);
-            maintainer.strays.extend(damaged);
+            for id in damaged {
+                maintainer.add_stray(id);
+            }
             self.counters.expired_blocks.add(count);
         }
         let by_size = self.too_much();
@@ -121,7 +123,9 @@ impl Tsdb {
         state.blocks = kept(&state.blocks);
         state.rollups = kept(&state.rollups);
         drop(state);
-        maintainer.retired.extend(blocks);
+        for block in blocks {
+            maintainer.retire(block);
+        }
         Ok(())
     }
 
@@ -137,7 +141,7 @@ impl Tsdb {
             let change = BlockChange { remove, ..BlockChange::default() };
             return Ok(self.change_blocks(maintainer, &change)?);
         }
-        let id = maintainer.take_id();
+        let id = maintainer.take_lasting_id(self.options.least_lasting());
         remove.extend(maintainer.notes_row);
         let add = Some(notes.to_row(id));
         self.change_blocks(maintainer, &BlockChange { add, remove, delete_frames_up_to: 0 })?;

@@ -126,11 +126,12 @@ impl Tsdb {
         level: &RollupLevel,
         range: (Timestamp, Timestamp),
     ) -> Result<bool, MaintainError> {
-        let (id, order) = (maintainer.take_id(), maintainer.take_order());
+        let id = maintainer.take_lasting_id(self.options.least_lasting());
+        let order = maintainer.take_order();
         let row = match self.build_rollups(level, range, (id, order)) {
             Ok(row) => row,
             Err(error) => {
-                maintainer.strays.push(id);
+                maintainer.add_stray(id);
                 return match error {
                     SourceError::Store(error) => self.count_failure(Err(error)),
                     // The index of a block was read when it was opened.
@@ -141,7 +142,7 @@ impl Tsdb {
         let Some(row) = row else { return Ok(false) };
         let change = BlockChange { add: Some(row.clone()), ..BlockChange::default() };
         if let Err(error) = self.change_blocks(maintainer, &change) {
-            maintainer.strays.push(id);
+            maintainer.add_stray(id);
             return Err(error.into());
         }
         let block = Arc::new(Block::open(row).map_err(unreadable)?);

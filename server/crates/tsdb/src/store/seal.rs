@@ -88,13 +88,11 @@ impl Tsdb {
         if !writer.is_healthy() {
             return Err(MaintainError::Waiting(writer.waiting().frames));
         }
-        if writer.since().is_none() {
-            return Ok(None);
-        }
+        let Some(since) = writer.since() else { return Ok(None) };
         self.state_mut().head.cut();
         writer.cut();
         let pending = PendingSeal {
-            id: maintainer.take_id(),
+            id: maintainer.take_id(self.options.least_block(since)),
             order: maintainer.take_order(),
             seq: writer.seq(),
             bytes: self.unsealed_bytes.load(Ordering::Relaxed),

@@ -13,6 +13,7 @@ use crate::engine::{Fault, FaultMoment, MemoryEngine, Verb};
 
 mod faults;
 mod import;
+mod peers;
 mod properties;
 mod rollups;
 

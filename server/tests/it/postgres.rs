@@ -1,0 +1,100 @@
+//! The whole server on a PostgreSQL database.
+
+use serde_json::json;
+
+use crate::{
+    durability::{RULE, expect_deliveries},
+    support::{Folder, Server, eventually, postgres::Postgres, webhook::Webhook},
+};
+
+/// Has everything kept in the database; `more` are further settings of the section.
+pub(crate) fn keep_in(folder: &Folder, postgres: &Postgres, url: &str, more: &str) {
+    let settings = std::fs::read_to_string(folder.path("bellwether.toml")).unwrap();
+    let password_file = postgres.password_file().display().to_string();
+    let store = format!(
+        "[store]\nengine = \"postgres\"\nurl = {url:?}\npassword_file = {password_file:?}\n\
+         lease = \"3s\"\n{more}"
+    );
+    folder.write("bellwether.toml", &(settings + &store));
+}
+
+#[tokio::test]
+async fn what_was_stored_is_there_after_a_restart_and_alerts_are_told_once() {
+    let postgres = Postgres::start().await;
+    let hook = Webhook::start(200).await;
+    let folder = Folder::new();
+    folder.write("rules/shop.yml", RULE);
+    folder.notify(&hook);
+    keep_in(&folder, &postgres, &postgres.url(), "");
+    let server = Server::start(&folder).await;
+    server.send("depth:50|g\njobs:3|c\nwork:7|ms");
+    server.expect_value("jobs", 3.0).await;
+    hook.expect("firing").await;
+    expect_deliveries(&server, &[r#""firing" "sent""#]).await;
+    let event = json!({"title": "Deployed", "text": "version 2"});
+    let answer = server.http.post_json("/api/app/events", &event).await;
+    assert_eq!(answer.status, 201, "{}", answer.text);
+    server.kill_9().await;
+
+    let server = Server::start(&folder).await;
+    assert_eq!(server.value("jobs").await, Some(3.0));
+    server.send("depth:50|g\njobs:4|c\nwork:7|ms");
+    server.expect_value("jobs", 7.0).await;
+    assert_eq!(server.value("resets(jobs[1h])").await, Some(0.0));
+    assert_eq!(server.value("histogram_sum(work)").await, Some(14.0));
+    let events = server.http.get("/api/app/events").await;
+    assert!(events.text.contains("version 2"), "{}", events.text);
+    server.send("depth:5|g");
+    hook.expect("resolved").await;
+    expect_deliveries(&server, &[r#""firing" "sent""#, r#""resolved" "sent""#]).await;
+    assert_eq!(hook.hooks().len(), 2, "{:?}", hook.hooks());
+    let (status, log) = server.terminate().await;
+    assert!(status.success(), "{log}");
+    assert!(!log.contains("only for tests"), "{log}");
+    for name in ["samples.db", "bellwether.db"] {
+        assert!(!folder.path("data").join(name).exists(), "{name}");
+    }
+}
+
+/// Waits until the server says that samples cannot be written, or says it no more.
+pub(crate) async fn expect_problem(server: &Server, is_there: bool) {
+    eventually("what the server says of itself", async || {
+        let status = server.http.get("/api/app/status").await.ok();
+        let problems = status["problems"].to_string();
+        if problems.contains("Check the database") == is_there { Ok(()) } else { Err(problems) }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_database_that_is_gone_for_a_while_costs_no_sample() {
+    let mut postgres = Postgres::start().await;
+    let folder = Folder::new();
+    keep_in(&folder, &postgres, &postgres.url(), "");
+    let server = Server::start(&folder).await;
+    server.send("jobs:1|c");
+    server.expect_value("jobs", 1.0).await;
+    postgres.kill().await;
+    server.send("jobs:10|c");
+    server.expect_value("jobs", 11.0).await;
+    expect_problem(&server, true).await;
+    postgres.resume().await;
+    expect_problem(&server, false).await;
+    server.kill_9().await;
+    let server = Server::start(&folder).await;
+    server.expect_value("jobs", 11.0).await;
+}
+
+#[tokio::test]
+async fn a_database_that_cannot_be_reached_ends_the_start_with_a_reason() {
+    let folder = Folder::new();
+    let settings = std::fs::read_to_string(folder.path("bellwether.toml")).unwrap();
+    let url = "postgres://ann:hidden@127.0.0.1:1/shop";
+    let store = format!("[store]\nengine = \"postgres\"\nurl = {url:?}\n");
+    folder.write("bellwether.toml", &(settings + &store));
+    let output = folder.run(&["serve", "--config", "bellwether.toml"]).await;
+    let words = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success());
+    assert!(words.contains("cannot connect to the database shop at 127.0.0.1:1"), "{words}");
+    assert!(!words.contains("hidden"), "{words}");
+}
