@@ -28,6 +28,7 @@ mod maintain;
 mod merge;
 pub(crate) mod notes;
 mod open;
+mod overlap;
 mod peers;
 mod query;
 mod retention;

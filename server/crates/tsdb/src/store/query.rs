@@ -10,9 +10,10 @@ use model::{
 };
 
 use super::{
-    State, Tsdb,
+    Tsdb,
     deletion::{self, Mask},
     notes::Notes,
+    overlap::{all_overlapping, overlapping, overlapping_rollups},
     rollup,
     view::LeftOut,
 };
@@ -472,33 +473,6 @@ fn each_series(
     Ok(())
 }
 
-/// The blocks of rollups that are asked, in order of time.
-fn overlapping_rollups(state: &State, request: &Select<'_>, zones: &[Zone]) -> Vec<Arc<Block>> {
-    let mut after = Timestamp::MIN;
-    let mut rollups = Vec::new();
-    for zone in zones {
-        // Windows that begin before the range may touch it, and those before it answer for a moment.
-        let start = request.start.saturating_sub(zone.window_ms).max(after.saturating_add(1));
-        let end = request.end.saturating_add(zone.window_ms).min(zone.until);
-        let own = state
-            .rollups
-            .iter()
-            .filter(|block| block.window_ms == zone.window_ms && block.overlaps(start, end));
-        rollups.extend(own.cloned());
-        after = zone.until;
-    }
-    rollups.sort_by_key(|block| block.row.min_time);
-    rollups
-}
-
-/// All blocks that may have something in the range.
-fn all_overlapping(state: &State, request: &Select<'_>) -> Vec<Arc<Block>> {
-    let zones = rollup::zones(state, request.start);
-    let mut blocks = overlapping(state, request);
-    blocks.extend(overlapping_rollups(state, request, &zones));
-    blocks
-}
-
 /// The newest sample of several heads; `None` when two have one of that time.
 fn newest_of(found: &Found) -> Option<&Sample> {
     let heads = found.peers.iter().chain(&found.head);
@@ -506,12 +480,6 @@ fn newest_of(found: &Found) -> Option<&Sample> {
     let newest = lasts().max_by_key(|last| last.timestamp)?;
     let is_alone = lasts().filter(|last| last.timestamp == newest.timestamp).count() == 1;
     is_alone.then_some(newest)
-}
-
-/// Those of other nodes come first: where two nodes wrote a series at the same time, what is ours counts.
-fn overlapping(state: &State, request: &Select<'_>) -> Vec<Arc<Block>> {
-    let blocks = state.peers.blocks().chain(state.blocks.iter());
-    blocks.filter(|block| block.overlaps(request.start, request.end)).cloned().collect()
 }
 
 fn damaged(error: FormatError) -> StorageError {
