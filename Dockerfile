@@ -24,8 +24,6 @@ COPY --from=build --chown=10001:10001 /out/data /data
 COPY config /etc/bellwether
 
 # Inside a container the listeners must take what is forwarded to them; outside, loopback is the default.
-# glibc gives the memory of large buffers back at once; with a million series that is 90 MB.
-ENV MALLOC_MMAP_THRESHOLD_=1048576
 ENV BELLWETHER_HTTP__LISTEN=0.0.0.0:8080 \
     BELLWETHER_STATSD__UDP='["0.0.0.0:8125"]' \
     BELLWETHER_SERVER__DATA_DIR=/data

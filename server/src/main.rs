@@ -27,6 +27,12 @@ mod uptime;
 
 use std::process::ExitCode;
 
+use mimalloc::MiMalloc;
+
+/// Less memory and time than the system's at many series; ADR 22 has the figures.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
+
 fn main() -> ExitCode {
     cli::run()
 }

@@ -280,7 +280,8 @@ async fn two_servers_are_never_the_same_node() {
     let hook = Webhook::start(200).await;
     let [folder_a, _] = folders(&postgres, &hook).await;
     let a = Server::start(&folder_a).await;
-    let output = folder_a.run(&["serve", "--config", "bellwether.toml"]).await;
+    let arguments = ["serve", "--config", "bellwether.toml", "--data", "another"];
+    let output = folder_a.run(&arguments).await;
     let words = String::from_utf8_lossy(&output.stderr);
     assert!(!output.status.success());
     assert!(words.contains("another server runs on this database as the node `a`"), "{words}");

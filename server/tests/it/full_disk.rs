@@ -47,7 +47,7 @@ async fn problems(server: &Server) -> String {
 
 #[tokio::test]
 async fn while_there_is_no_room_the_server_goes_on_in_memory_and_then_writes_everything() {
-    let disk = Disk::new().await;
+    let mut disk = Disk::new().await;
     let folder = folder_on(&disk);
     let mut server = Server::start(&folder).await;
     server.send("depth:1|g\njobs:1|c");
@@ -114,7 +114,7 @@ async fn while_there_is_no_room_the_server_goes_on_in_memory_and_then_writes_eve
 
 #[tokio::test]
 async fn beyond_the_bound_the_oldest_flushes_are_dropped_and_counted() {
-    let disk = Disk::new().await;
+    let mut disk = Disk::new().await;
     let folder = folder_on(&disk);
     let mut server = Server::start(&folder).await;
     server.send("jobs:1|c");

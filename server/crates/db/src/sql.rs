@@ -11,6 +11,10 @@ use sqlx::{
     sqlite::{SqliteArguments, SqliteRow},
 };
 
+mod whole;
+
+use whole::WholeTransaction;
+
 /// Which database is below.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Engine {
@@ -35,7 +39,7 @@ pub(crate) struct Pools {
 /// Statements that happen together or not at all; they do not without [`Transaction::commit`].
 #[derive(Debug)]
 pub(crate) enum Transaction {
-    Sqlite(sqlx::Transaction<'static, Sqlite>),
+    Sqlite(WholeTransaction),
     Postgres(sqlx::Transaction<'static, Postgres>),
 }
 
@@ -279,7 +283,7 @@ impl Pool {
     /// Begins a transaction.
     pub(crate) async fn begin(&self) -> Result<Transaction, sqlx::Error> {
         match self {
-            Self::Sqlite(pool) => Ok(Transaction::Sqlite(pool.begin().await?)),
+            Self::Sqlite(pool) => Ok(Transaction::Sqlite(WholeTransaction::begin(pool).await?)),
             Self::Postgres(pool) => Ok(Transaction::Postgres(pool.begin().await?)),
         }
     }

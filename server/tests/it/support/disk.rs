@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
-use tokio::process::Command;
+use tokio::process::{Child, Command};
 
 use super::Server;
 
@@ -15,6 +15,8 @@ const SIZE: &str = "12m";
 pub(crate) struct Disk {
     folder: TempDir,
     is_mounted: bool,
+    /// Takes all room for as long as it runs, also what the server gives back while it is full.
+    filling: Option<Child>,
 }
 
 async fn succeeds(command: &mut Command) -> bool {
@@ -28,7 +30,7 @@ impl Disk {
         let mut mount = Command::new("mount");
         mount.args(["-t", "tmpfs", "-o", &format!("size={SIZE}"), "tmpfs"]).arg(folder.path());
         let is_mounted = succeeds(&mut mount).await;
-        Self { folder, is_mounted }
+        Self { folder, is_mounted, filling: None }
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -40,18 +42,24 @@ impl Disk {
     }
 
     /// Leaves no room.
-    pub(crate) async fn fill(&self, server: &Server) {
+    pub(crate) async fn fill(&mut self, server: &Server) {
         if self.is_mounted {
-            let script = format!("cat /dev/zero >{}", self.filler().display());
+            let fill = format!("cat /dev/zero >>{}", self.filler().display());
             // It ends by having no room.
-            assert!(!succeeds(Command::new("sh").args(["-c", &script])).await);
+            assert!(!succeeds(Command::new("sh").args(["-c", &fill])).await);
+            let script = format!("while sleep 0.05; do {fill}; done 2>/dev/null");
+            let mut shell = Command::new("sh");
+            self.filling = Some(shell.args(["-c", &script]).kill_on_drop(true).spawn().unwrap());
         } else {
             limit(server, "1").await;
         }
     }
 
     /// Makes room again.
-    pub(crate) async fn make_room(&self, server: &Server) {
+    pub(crate) async fn make_room(&mut self, server: &Server) {
+        if let Some(mut filling) = self.filling.take() {
+            filling.kill().await.unwrap();
+        }
         if self.is_mounted {
             std::fs::remove_file(self.filler()).unwrap();
         } else {
