@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context as _, anyhow, bail};
+use anyhow::{Context as _, anyhow, bail, ensure};
 use serde_json::Value;
 
 use crate::{process::Process, rows::until_multiple};
@@ -35,6 +35,18 @@ pub(crate) struct Books {
     pub(crate) refused: u64,
     /// Of the listener, so of all senders.
     pub(crate) kernel_drops: u64,
+}
+
+impl Books {
+    /// Every datagram was read or dropped by the kernel.
+    pub(crate) fn expect_datagrams(&self, sent: u64) -> anyhow::Result<()> {
+        let Self { datagrams, kernel_drops, .. } = self;
+        ensure!(
+            datagrams + kernel_drops == sent,
+            "{sent} datagrams sent, {datagrams} read and {kernel_drops} dropped by the kernel"
+        );
+        Ok(())
+    }
 }
 
 impl Server {
