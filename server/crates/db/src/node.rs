@@ -8,7 +8,7 @@ use sqlx::postgres::{PgListener, PgPoolOptions};
 use crate::{
     Lease, Samples,
     error::{Attempt, DbError},
-    samples::{BlockRow, FrameRow, block_of, frame_of},
+    samples::{BlockRow, FrameRow, block_of, frames_of},
     sql::{Engine, Transaction, query},
 };
 
@@ -196,21 +196,9 @@ impl Samples {
             if newest <= after {
                 continue;
             }
-            let rows = query(
-                "select seq, epoch, timestamp, bytes
-                   from frame
-                  where node = $1
-                    and seq > $2
-                  order by seq
-                  limit $3",
-            )
-            .bind(node)
-            .bind(after)
-            .bind(limit)
-            .fetch_all(&mut *tx)
-            .await?;
-            news.has_more |= rows.len() >= limit as usize;
-            news.frames.extend(rows.iter().map(|row| (node, frame_of(row))));
+            let frames = frames_of(&mut *tx, node, after, limit).await?;
+            news.has_more |= frames.len() >= limit as usize;
+            news.frames.extend(frames.into_iter().map(|frame| (node, frame)));
         }
         Ok(())
     }

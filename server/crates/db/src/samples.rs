@@ -10,7 +10,7 @@ use crate::{
     days::Days,
     error::{Attempt, DbError},
     postgres::{self, Address},
-    sql::{Engine, Pools, Row, Transaction, query},
+    sql::{Engine, Pools, Row, Target, Transaction, query},
     sqlite,
 };
 
@@ -167,21 +167,7 @@ impl Samples {
     /// # Errors
     /// When the read failed.
     pub async fn frames(&self, after: u64, limit: u32) -> Result<Vec<FrameRow>, DbError> {
-        let rows = query(
-            "select seq, epoch, timestamp, bytes
-               from frame
-              where node = $1
-                and seq > $2
-              order by seq
-              limit $3",
-        )
-        .bind(self.node)
-        .bind(after)
-        .bind(limit)
-        .fetch_all(&self.pools.read)
-        .await
-        .attempt("read frames")?;
-        Ok(rows.iter().map(frame_of).collect())
+        frames_of(&self.pools.read, self.node, after, limit).await.attempt("read frames")
     }
 
     /// Writes pages whose block has no row yet, in transactions of bounded size.
@@ -409,7 +395,30 @@ async fn insert_page(tx: &mut Transaction, page: &PageRow) -> Result<(), sqlx::E
     Ok(())
 }
 
-pub(crate) fn frame_of(row: &Row) -> FrameRow {
+/// Frames of a node with a sequence number above `after`, ascending, at most `limit`.
+pub(crate) async fn frames_of(
+    on: impl Into<Target<'_>>,
+    node: u64,
+    after: u64,
+    limit: u32,
+) -> Result<Vec<FrameRow>, sqlx::Error> {
+    let rows = query(
+        "select seq, epoch, timestamp, bytes
+           from frame
+          where node = $1
+            and seq > $2
+          order by seq
+          limit $3",
+    )
+    .bind(node)
+    .bind(after)
+    .bind(limit)
+    .fetch_all(on)
+    .await?;
+    Ok(rows.iter().map(frame_of).collect())
+}
+
+fn frame_of(row: &Row) -> FrameRow {
     FrameRow { seq: row.get(0), epoch: row.get(1), timestamp: row.get(2), bytes: row.get(3) }
 }
 

@@ -14,13 +14,12 @@ use super::{
     Tsdb,
     maintain::{MaintainError, Maintainer},
     notes::Notes,
-    seal::unreadable,
     source::{Part, Source, SourceError},
 };
 use crate::{
     block::{Block, BlockBuilder, BlockPlan, series_order},
     columns,
-    engine::{BlockChange, BlockRow},
+    engine::BlockRow,
     options::milliseconds,
 };
 
@@ -242,25 +241,7 @@ impl Tsdb {
                 };
             }
         };
-        let remove: Vec<u64> = absorbed.iter().map(|block| block.row.id).collect();
-        let change =
-            BlockChange { add: row.clone(), remove: remove.clone(), delete_frames_up_to: 0 };
-        if let Err(error) = self.change_blocks(maintainer, &change) {
-            // Whether the pages are needed shows when the blocks are next read.
-            maintainer.add_stray(plan.id);
-            return Err(error.into());
-        }
-        let written = row.map(Block::open).transpose().map_err(unreadable)?.map(Arc::new);
-        let mut state = self.state_mut();
-        let kept = state.blocks.iter().filter(|block| !remove.contains(&block.row.id)).cloned();
-        let mut blocks: Vec<Arc<Block>> = kept.chain(written).collect();
-        blocks.sort_by_key(|block| block.order);
-        state.blocks = Arc::new(blocks);
-        drop(state);
-        if let Some(block) = absorbed {
-            maintainer.retire(block);
-        }
-        Ok(())
+        self.replace_blocks(maintainer, plan.id, absorbed.into_iter().collect(), row)
     }
 
     fn build_day(

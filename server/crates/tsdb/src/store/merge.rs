@@ -63,25 +63,39 @@ impl Tsdb {
                 return Ok(false);
             }
         };
-        let ids: Vec<u64> = group.iter().map(|block| block.row.id).collect();
+        self.replace_blocks(maintainer, id, group, row)?;
+        Ok(true)
+    }
+
+    /// Puts a block whose pages are written, if anything is in it, in the place of others of its kind:
+    /// in the engine and for readers.
+    pub(super) fn replace_blocks(
+        &self,
+        maintainer: &mut Maintainer,
+        id: u64,
+        old: Vec<Arc<Block>>,
+        row: Option<BlockRow>,
+    ) -> Result<(), MaintainError> {
+        let ids: Vec<u64> = old.iter().map(|block| block.row.id).collect();
         let change = BlockChange { add: row.clone(), remove: ids.clone(), delete_frames_up_to: 0 };
         if let Err(error) = self.change_blocks(maintainer, &change) {
             // Whether the pages are needed shows when the blocks are next read.
             maintainer.add_stray(id);
             return Err(error.into());
         }
-        let merged = row.map(Block::open).transpose().map_err(unreadable)?.map(Arc::new);
+        let new = row.map(Block::open).transpose().map_err(unreadable)?.map(Arc::new);
+        let is_rollup = old.iter().chain(&new).any(|block| block.window_ms > 0);
         let mut state = self.state_mut();
         let blocks = if is_rollup { &mut state.rollups } else { &mut state.blocks };
         let kept = blocks.iter().filter(|block| !ids.contains(&block.row.id)).cloned();
-        let mut all: Vec<Arc<Block>> = kept.chain(merged).collect();
+        let mut all: Vec<Arc<Block>> = kept.chain(new).collect();
         all.sort_by_key(|block| block.order);
         *blocks = Arc::new(all);
         drop(state);
-        for block in group {
+        for block in old {
             maintainer.retire(block);
         }
-        Ok(true)
+        Ok(())
     }
 
     /// The oldest sealed blocks that follow one another, as many as are merged at once.
