@@ -211,19 +211,7 @@ impl Samples {
         if let Some(block) = add {
             insert_block(&mut tx, self.node, block).await.attempt(ACTION)?;
         }
-        query("delete from frame where node = $1 and seq <= $2")
-            .bind(self.node)
-            .bind(frames_up_to)
-            .execute(&mut tx)
-            .await
-            .attempt(ACTION)?;
-        query("update node set deleted_frame = $1 where number = $2 and deleted_frame < $3")
-            .bind(frames_up_to)
-            .bind(self.node)
-            .bind(frames_up_to)
-            .execute(&mut tx)
-            .await
-            .attempt(ACTION)?;
+        self.delete_frames(&mut tx, frames_up_to).await.attempt(ACTION)?;
         self.announce(&mut tx).await.attempt(ACTION)?;
         tx.commit().await.attempt(ACTION)
     }
@@ -238,10 +226,12 @@ impl Samples {
         let sizes = query(
             "select seq, cast(length(bytes) as bigint)
                from frame
-              where seq <= $1
+              where node = $1
+                and seq <= $2
               order by seq
-              limit $2",
+              limit $3",
         )
+        .bind(self.node)
         .bind(up_to)
         .bind(FRAMES_PER_DELETE)
         .fetch_all(&self.pools.read)
@@ -257,12 +247,27 @@ impl Samples {
             last = Some(row.get::<u64>(0));
         }
         let Some(last) = last else { return Ok(false) };
-        query("delete from frame where seq <= $1")
-            .bind(last)
-            .execute(&self.pools.write)
-            .await
-            .attempt(ACTION)?;
+        let mut tx = self.begin(ACTION).await?;
+        self.delete_frames(&mut tx, last).await.attempt(ACTION)?;
+        self.announce(&mut tx).await.attempt(ACTION)?;
+        tx.commit().await.attempt(ACTION)?;
         Ok(last < up_to)
+    }
+
+    /// Deletes the frames of this node up to one, inclusive, whose number is never given again.
+    async fn delete_frames(&self, tx: &mut Transaction, up_to: u64) -> Result<(), sqlx::Error> {
+        query("delete from frame where node = $1 and seq <= $2")
+            .bind(self.node)
+            .bind(up_to)
+            .execute(&mut *tx)
+            .await?;
+        query("update node set deleted_frame = $1 where number = $2 and deleted_frame < $3")
+            .bind(up_to)
+            .bind(self.node)
+            .bind(up_to)
+            .execute(tx)
+            .await?;
+        Ok(())
     }
 
     /// All blocks, ascending by id.

@@ -14,7 +14,7 @@ use model::{Labels, Metadata, Timestamp, Value};
 use crate::{
     block::Block,
     cache::PageCache,
-    engine::{Engine, PeersKnown},
+    engine::Engine,
     frame::Flush,
     head::{Head, SeriesRef},
     options::{Options, milliseconds},
@@ -23,6 +23,7 @@ use crate::{
 };
 
 mod deletion;
+mod follow;
 mod import;
 mod maintain;
 mod merge;
@@ -41,11 +42,13 @@ mod view;
 mod writer;
 
 pub use deletion::{DeleteError, Deleted};
+pub use follow::DeletionRequests;
 pub use import::{ImportBatch, Imported};
 pub use maintain::{MaintainError, Maintenance};
 pub use open::{DamagedBlock, DamagedFrame, OpenError, ReplayReport};
 pub use view::View;
 
+use follow::Following;
 use maintain::Maintainer;
 pub(crate) use notes::Notes;
 use peers::Peers;
@@ -62,7 +65,7 @@ pub struct Tsdb {
     counters: Counters,
     // Locks are taken in this order: following, maintainer, writer, waiting, state, cache. The writer is locked
     // while the engine works, so nobody who only wants to know may need it.
-    following: Mutex<PeersKnown>,
+    following: Mutex<Following>,
     maintainer: Mutex<Maintainer>,
     writer: Mutex<Writer>,
     waiting: Mutex<Waiting>,
@@ -85,6 +88,10 @@ pub(crate) struct State {
     /// Blocks of rollups, in any order.
     rollups: Arc<Vec<Arc<Block>>>,
     notes: Arc<Notes>,
+    /// Rows of this node that cannot be read.
+    damaged: Arc<Vec<DamagedBlock>>,
+    /// The number of this node.
+    node: u64,
     metadata: BTreeMap<String, Metadata>,
 }
 

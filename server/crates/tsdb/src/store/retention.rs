@@ -25,12 +25,13 @@ impl Tsdb {
         let by_time = self.too_old(maintainer, now);
         let count = by_time.len() as u64;
         let bound = now.saturating_sub(milliseconds(self.options.retention));
-        let damaged = maintainer.damaged.iter().filter(|block| block.max_time < bound);
-        let damaged: Vec<u64> = damaged.map(|block| block.id).collect();
+        let (damaged, kept): (Vec<_>, Vec<_>) =
+            self.state().damaged.iter().cloned().partition(|block| block.max_time < bound);
+        let damaged: Vec<u64> = damaged.iter().map(|block| block.id).collect();
         let count = count + damaged.len() as u64;
         if count > 0 {
             self.remove_blocks(maintainer, by_time, &damaged)?;
-            maintainer.damaged.retain(|block| block.max_time >= bound);
+            self.state_mut().damaged = Arc::new(kept);
             for id in damaged {
                 maintainer.add_stray(id);
             }
