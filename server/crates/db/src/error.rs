@@ -39,8 +39,9 @@ pub enum DbError {
     },
     /// The file is something else.
     #[error(
-        "{path} is not a database of Bellwether; move it away to start with an empty one, or bring \
-         back a backup with `bellwether restore FROM --force`"
+        "{path} is not a database of Bellwether, or its beginning is damaged; bring back a backup with \
+         `bellwether restore FROM --force`, see what is left with `bellwether check --data FOLDER` and \
+         sqlite3's `.recover`, or move it away to start with an empty one"
     )]
     NotADatabase {
         /// The file.
@@ -52,7 +53,7 @@ pub enum DbError {
     /// The file was a database and is damaged.
     #[error(
         "the database {path} is damaged; see how much with `bellwether check --data FOLDER`, and bring \
-         back a backup with `bellwether restore FROM --force`"
+         back a backup with `bellwether restore FROM --force`, or what is left with sqlite3's `.recover`"
     )]
     Damaged {
         /// The file.

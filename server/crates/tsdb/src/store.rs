@@ -187,6 +187,14 @@ impl Tsdb {
         self.cache().damaged()
     }
 
+    /// The blocks whose index cannot be read, of this node and then of the others. What they hold is left out
+    /// of answers.
+    pub fn damaged_blocks(&self) -> Vec<u64> {
+        let state = self.state();
+        let peers = state.peers.0.values().flat_map(|peer| &peer.damaged);
+        state.damaged.iter().chain(peers).map(|block| block.id).collect()
+    }
+
     /// The time of the oldest flush that is not in a block; `None` when there is none.
     pub(crate) fn unsealed_since(&self) -> Option<Timestamp> {
         self.waiting().unsealed_since

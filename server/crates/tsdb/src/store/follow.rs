@@ -42,7 +42,7 @@ impl DeletionRequests {
         let is_open = |(from, request): &(u64, Request)| {
             *from != node && adopted.get(from).is_none_or(|&last| last < request.id)
         };
-        self.all.iter().any(|request| is_open(request))
+        self.all.iter().any(is_open)
     }
 }
 

@@ -77,6 +77,8 @@ pub(super) struct Maintainer {
     pub(super) rolled_up: BTreeMap<i64, Timestamp>,
     /// Blocks with a damaged page, which are never merged.
     pub(super) unmergeable: Vec<u64>,
+    /// Damaged blocks that the engine could not remove.
+    pub(super) unremovable: Vec<u64>,
     /// A change of the blocks failed, so it is not known whether it happened.
     is_uncertain: bool,
 }
@@ -95,6 +97,7 @@ impl Maintainer {
             sealed_seq: 0,
             rolled_up: BTreeMap::new(),
             unmergeable: Vec::new(),
+            unremovable: Vec::new(),
             is_uncertain: false,
         }
     }
