@@ -165,7 +165,9 @@ async fn a_flush_that_sqlite_cannot_read_costs_itself_and_what_builds_on_it() {
     for round in 0..3 {
         for part in 0..10 {
             let lines: Vec<String> = (0..40)
-                .map(|i| format!("m_{round}_{part}_{i}:{}.{i}|g|#label_{i}:{}", round * 7, i * 7919))
+                .map(|i| {
+                    format!("m_{round}_{part}_{i}:{}.{i}|g|#label_{i}:{}", round * 7, i * 7919)
+                })
                 .collect();
             server.send(&lines.join("\n"));
         }
@@ -175,7 +177,14 @@ async fn a_flush_that_sqlite_cannot_read_costs_itself_and_what_builds_on_it() {
     server.kill_9().await;
     let path = folder.path("data/samples.db");
     // The log beside the file holds it all; a look at it puts it into the file.
-    assert!(folder.run(&["import", "/dev/null", "--config", "bellwether.toml"]).await.status.code().is_some());
+    assert!(
+        folder
+            .run(&["import", "/dev/null", "--config", "bellwether.toml"])
+            .await
+            .status
+            .code()
+            .is_some()
+    );
     break_chain(&path, b"BWF\0");
     let server = Server::start(&folder).await;
     server.logged("a flush cannot be read and was left out").await;
@@ -199,7 +208,8 @@ async fn a_file_that_sqlite_cannot_read_at_all_stops_the_start_with_the_remedies
         let output = folder.run(&["serve", "--config", "bellwether.toml"]).await;
         assert!(!output.status.success(), "{name}");
         let text = String::from_utf8(output.stderr).unwrap();
-        for expected in ["samples.db", "bellwether restore", "bellwether check --data", ".recover"] {
+        for expected in ["samples.db", "bellwether restore", "bellwether check --data", ".recover"]
+        {
             assert!(text.contains(expected), "{name}: no {expected} in {text}");
         }
         fs::write(&path, sound).unwrap();

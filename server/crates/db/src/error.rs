@@ -185,6 +185,7 @@ impl DbError {
 }
 
 const READ_ONLY: u32 = 8;
+const IO: u32 = 10;
 const CORRUPT: u32 = 11;
 const FULL: u32 = 13;
 const NOT_A_DATABASE: u32 = 26;
@@ -197,6 +198,11 @@ fn code(error: &sqlx::Error) -> Option<u32> {
 
 fn is_of_the_file(error: &sqlx::Error) -> bool {
     matches!(code(error), Some(READ_ONLY | CORRUPT | FULL | NOT_A_DATABASE))
+}
+
+/// Whether an error says that something could not be read from a disk or written to it.
+pub(crate) fn is_of_the_disk(error: &sqlx::Error) -> bool {
+    matches!(code(error), Some(IO | FULL))
 }
 
 /// Whether an error says that a file is a database whose contents are damaged.

@@ -32,6 +32,7 @@ mod open;
 mod overlap;
 mod peers;
 mod query;
+mod reroll;
 mod retention;
 mod rollup;
 mod seal;

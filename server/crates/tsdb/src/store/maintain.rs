@@ -169,6 +169,7 @@ impl Tsdb {
             Ok(())
         };
         let rolled_up = self.roll_up(&mut maintainer, now).map(|count| done.rollups = count);
+        let again = self.roll_up_again(&mut maintainer).map(|count| done.rollups += count);
         let merged = self.merge_blocks(&mut maintainer).map(|count| done.merged_blocks = count);
         // One at a time, as with everything else that writes much.
         let cleaned = self.clean_block(&mut maintainer).map(|is_cleaned| {
@@ -181,7 +182,8 @@ impl Tsdb {
         };
         let agreed = if knows_peers { self.retire_requests(&mut maintainer) } else { Ok(()) };
         let results = [
-            adopted, expired, cleared, waiting, sealed, rolled_up, merged, cleaned, retired, agreed,
+            adopted, expired, cleared, waiting, sealed, rolled_up, again, merged, cleaned, retired,
+            agreed,
         ];
         results.into_iter().collect::<Result<(), MaintainError>>()?;
         Ok(done)

@@ -56,7 +56,13 @@ impl Tsdb {
 
     /// Whether all that a block of samples holds is in rollups too.
     pub(super) fn is_rolled_up(&self, maintainer: &Maintainer, block: &Block) -> bool {
-        let rollups = Arc::clone(&self.state().rollups);
+        let (rollups, notes) = {
+            let state = self.state();
+            (Arc::clone(&state.rollups), Arc::clone(&state.notes))
+        };
+        if notes.stale.iter().any(|&(start, end)| block.overlaps(start, end)) {
+            return false;
+        }
         self.options.rollups.iter().all(|level| {
             let until = self.rolled_up_to(maintainer, &rollups, level);
             until.is_some_and(|until| block.row.max_time <= until)
@@ -85,7 +91,7 @@ impl Tsdb {
     }
 
     /// Up to where the rollups of a level reach; `None` before the first.
-    fn rolled_up_to(
+    pub(super) fn rolled_up_to(
         &self,
         maintainer: &Maintainer,
         rollups: &[Arc<Block>],
