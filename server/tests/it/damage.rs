@@ -10,12 +10,17 @@ const SQLITE_PAGE_BYTES: usize = 4096;
 
 /// A folder whose samples are in a block of several pages.
 async fn sealed_folder() -> (Folder, i64) {
+    folder_with(40, SAMPLES).await
+}
+
+/// A folder with a block of so many series and samples of each.
+async fn folder_with(series: i64, samples: i64) -> (Folder, i64) {
     let folder = Folder::new();
     let start = (now() / 86_400_000 - 3) * 86_400_000;
     let mut lines = String::new();
-    for series in 0..40 {
-        let times: Vec<i64> = (0..SAMPLES).map(|i| start + i * STEP_MS).collect();
-        let values: Vec<f64> = (0..SAMPLES).map(|i| ((i * i + series) as f64).sin()).collect();
+    for series in 0..series {
+        let times: Vec<i64> = (0..samples).map(|i| start + i * STEP_MS).collect();
+        let values: Vec<f64> = (0..samples).map(|i| ((i * i + series) as f64).sin()).collect();
         let line = format!(
             "{{\"metric\":{{\"__name__\":\"wave_{series:02}\"}},\"values\":{values:?},\"timestamps\":{times:?}}}\n"
         );
@@ -102,7 +107,7 @@ fn break_chain(path: &Path, magic: &[u8]) {
         let page_end = (at / SQLITE_PAGE_BYTES + 1) * SQLITE_PAGE_BYTES;
         let pages = u32::try_from(bytes.len() / SQLITE_PAGE_BYTES).unwrap();
         // The number of a page is in four bytes; the one that a blob goes on with is in the file.
-        for place in at..page_end - 4 {
+        for place in at..=page_end - 4 {
             let number = u32::from_be_bytes(bytes[place..place + 4].try_into().unwrap());
             let is_next = number > 1 && number <= pages && place - at > 300 && broken == 0;
             if is_next {
@@ -119,7 +124,8 @@ fn break_chain(path: &Path, magic: &[u8]) {
 #[tokio::test]
 async fn a_damaged_index_costs_its_block_and_every_query_of_its_time_says_so() {
     for (name, is_chain) in [("its bytes", false), ("the chain of SQLite's pages", true)] {
-        let (folder, start) = sealed_folder().await;
+        // The index is larger than a page of SQLite.
+        let (folder, start) = folder_with(600, 20).await;
         let path = folder.path("data/samples.db");
         if is_chain {
             break_chain(&path, b"BWI\0");

@@ -52,6 +52,7 @@ async fn an_fsync_that_failed_is_not_tried_again_on_the_same_handle_and_nothing_
         })
         .await;
         assert!(!write(&server.http, &[("written", at + 1, 2.0)]).await, "not stored, not taken");
+        server.flushed().await;
         let before = server.value("jobs").await.unwrap();
         server.send("jobs:1|c");
         server.flushed().await;

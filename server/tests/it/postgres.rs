@@ -138,16 +138,18 @@ async fn what_pg_dump_copies_while_the_server_runs_answers_the_same_after_pg_res
     let dump = tempfile::NamedTempFile::new().unwrap();
     let mut command = postgres.tool("pg_dump");
     command.args(["--format=custom", "shop"]);
-    command.stdout(dump.reopen().unwrap());
     let output = command.output().await.unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    std::fs::write(dump.path(), &output.stdout).unwrap();
     // What comes after the dump is not in it.
     server.send("jobs:4|c\nlater:1|g");
     server.expect_value("jobs", 7.0).await;
     server.terminate().await;
 
+    postgres.ask("postgres", "drop database shop").await;
+    postgres.create_database("shop").await;
     let mut command = postgres.tool("pg_restore");
-    command.args(["--clean", "--if-exists", "--dbname=shop"]).stdin(dump.reopen().unwrap());
+    command.args(["--exit-on-error", "--dbname=shop"]).stdin(dump.reopen().unwrap());
     let output = command.output().await.unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let server = Server::start(&folder).await;
@@ -175,8 +177,8 @@ async fn what_is_for_files_only_is_refused_with_what_to_do_instead() {
         }
         for (name, arguments, expected) in [
             ("backup", vec!["backup", "copy.tar"], "pg_dump --format=custom"),
-            ("restore", vec!["restore", "copy.tar"], "pg_restore --clean --if-exists"),
-            ("restore by force", vec!["restore", "copy.tar", "--force"], "pg_restore --clean"),
+            ("restore", vec!["restore", "copy.tar"], "pg_restore --exit-on-error"),
+            ("restore by force", vec!["restore", "copy.tar", "--force"], "into an empty database"),
         ] {
             let output = folder.run(&[&arguments[..], &config].concat()).await;
             let text = String::from_utf8_lossy(&output.stderr);
