@@ -25,6 +25,13 @@ pub struct SeriesRef {
     pub(crate) generation: u32,
 }
 
+impl SeriesRef {
+    /// A small number that no other living series has.
+    pub fn slot(self) -> u32 {
+        self.slot
+    }
+}
+
 /// All series that are being written.
 #[derive(Debug, Default)]
 pub(crate) struct Head {
@@ -112,9 +119,19 @@ pub(crate) struct Late {
 }
 
 impl Head {
+    /// What labels are found by.
+    pub(crate) fn hash(&self, labels: &Labels) -> u64 {
+        self.hasher.hash_one(labels.as_packed())
+    }
+
     /// Finds a series without changing anything.
     pub(crate) fn find(&self, labels: &Labels) -> Option<SeriesRef> {
-        let tag = Tag::new(self.hasher.hash_one(labels.as_packed()), 0);
+        self.find_hashed(labels, self.hash(labels))
+    }
+
+    /// As [`Self::find`], for labels with a known hash.
+    pub(crate) fn find_hashed(&self, labels: &Labels, hash: u64) -> Option<SeriesRef> {
+        let tag = Tag::new(hash, 0);
         let is_same = |other: &Tag| {
             other.hash == tag.hash && labels_at(&self.slots, other.number) == Some(labels)
         };
@@ -124,9 +141,14 @@ impl Head {
 
     /// Finds or adds a series and marks it as used.
     pub(crate) fn resolve(&mut self, labels: &Labels) -> SeriesRef {
-        let Self { slots, by_labels, hasher, .. } = self;
+        self.resolve_hashed(labels, self.hash(labels))
+    }
+
+    /// As [`Self::resolve`], for labels with a known hash.
+    pub(crate) fn resolve_hashed(&mut self, labels: &Labels, hash: u64) -> SeriesRef {
+        let Self { slots, by_labels, .. } = self;
         let next = self.free.last().copied().unwrap_or(slots.len() as u32);
-        let tag = Tag::new(hasher.hash_one(labels.as_packed()), next);
+        let tag = Tag::new(hash, next);
         let is_same =
             |other: &Tag| other.hash == tag.hash && labels_at(slots, other.number) == Some(labels);
         let slot = match by_labels.entry(tag.spread(), is_same, |tag| tag.spread()) {

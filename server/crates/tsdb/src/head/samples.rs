@@ -59,8 +59,9 @@ pub(crate) struct Samples {
 /// What only some series need.
 #[derive(Debug, Clone, Default)]
 struct More {
-    /// Closed chunks, each after its length as a varint.
-    closed: Vec<u8>,
+    /// Closed chunks. They are never moved or made longer, which would leave holes in the heap.
+    closed: Vec<Box<[u8]>>,
+    closed_bytes: usize,
     /// Once a time was off the step: how far each sample but the first was, as signed varints.
     irregular: Vec<u8>,
     /// The oldest time in `closed`.
@@ -221,11 +222,8 @@ impl Samples {
     /// # Errors
     /// When the memory is damaged.
     pub(crate) fn read(&self, out: &mut Column) -> Result<(), FormatError> {
-        let closed = self.more.as_ref().map_or(&[][..], |more| &more.closed);
-        let mut closed = Reader::new(closed);
-        while !closed.is_empty() {
-            let length = closed.count()?;
-            codec::decode(closed.take(length)?, out)?;
+        for chunk in self.more.iter().flat_map(|more| &more.closed) {
+            codec::decode(chunk, out)?;
         }
         self.read_open(out)
     }
@@ -496,11 +494,9 @@ impl Samples {
         if more.closed.is_empty() {
             more.min_time = open_time;
         }
-        let mut length = Vec::new();
-        put_u64(&mut length, chunk.len() as u64);
-        more.closed.reserve_exact(length.len() + chunk.len());
-        more.closed.extend_from_slice(&length);
-        more.closed.extend_from_slice(&chunk);
+        more.closed_bytes += chunk.len() + size_of::<Box<[u8]>>();
+        more.closed.reserve_exact(1);
+        more.closed.push(chunk.into());
         more.irregular = Vec::new();
         more.histograms = None;
         self.open_length = 0;
@@ -515,7 +511,7 @@ impl More {
     fn bytes(&self) -> usize {
         let histograms = self.histograms.as_ref();
         let histograms = histograms.map_or(0, |open| size_of_val(&**open) + open.bits.capacity());
-        size_of::<Self>() + self.closed.capacity() + self.irregular.capacity() + histograms
+        size_of::<Self>() + self.closed_bytes + self.irregular.capacity() + histograms
     }
 }
 
