@@ -98,7 +98,7 @@ fn measure(kind: Kind, count: usize, hours: usize) -> Result<(), Box<dyn Error>>
     let warm = warm / rounds as f64;
     println!(
         "{kind:?}: {:.3} bytes/sample (pages {:.3}, index in memory {:.3}), frames {:.3}; \
-         commit {:.2} M/s, maintenance {:.2} M/s, read {:.0} M/s cold, {:.0} M/s warm; \
+         commit {:.2} M/s, maintenance {:.2} M/s, read {:.1} M/s cold, {:.1} M/s warm; \
          head {:.0} bytes/series, resident {:.0}; open {:.1} ms",
         engine.stored_bytes() as f64 / samples,
         stats.page_bytes as f64 / samples,

@@ -14,6 +14,7 @@ use crate::bytes::{FormatError, Reader, put_u64};
 pub(crate) mod bits;
 pub(crate) mod decimal;
 mod floats;
+mod histogram_columns;
 pub(crate) mod histograms;
 mod huffman;
 mod integers;
@@ -53,8 +54,10 @@ trait FloatCodec: Sync {
 const FLOAT_CODECS: [&dyn FloatCodec; 4] =
     [&floats::Constant, &floats::Decimals, &quotients::Quotients, &floats::AnyBits];
 
-/// The id of chunks that hold histograms.
-const HISTOGRAM_CODEC: u8 = 16;
+/// The id of chunks that hold histograms one after the other,
+const HISTOGRAM_STREAM: u8 = 16;
+/// and of those that hold them column by column.
+const HISTOGRAM_COLUMNS: u8 = 17;
 
 /// Appends a chunk of numbers. Times are strictly increasing; both slices have the same length, at
 /// least 1 and at most [`MAX_SAMPLES`].
@@ -92,10 +95,14 @@ pub(crate) fn encode_histograms(
     out: &mut Vec<u8>,
 ) {
     debug_assert_eq!(timestamps.len(), values.len());
-    out.push(HISTOGRAM_CODEC);
+    let place = out.len();
+    out.push(HISTOGRAM_COLUMNS);
     put_u64(out, values.len() as u64);
     times::encode(timestamps, out);
-    histograms::encode(values, out);
+    if !histogram_columns::encode(values, out) {
+        out[place] = HISTOGRAM_STREAM;
+        histograms::encode(values, out);
+    }
 }
 
 /// Appends the samples of a chunk to the end of `column`, in whatever order they stand to what is
@@ -107,12 +114,20 @@ pub(crate) fn decode(chunk: &[u8], column: &mut Column) -> Result<(), FormatErro
     if count == 0 || count > MAX_SAMPLES {
         return Err(FormatError::Invalid("number of samples"));
     }
-    if id == HISTOGRAM_CODEC {
-        times::decode(&mut reader, count, &mut column.histogram_times)?;
-        return histograms::decode(reader.rest(), count, &mut column.histograms);
+    match id {
+        HISTOGRAM_STREAM => {
+            times::decode(&mut reader, count, &mut column.histogram_times)?;
+            return histograms::decode(reader.rest(), count, &mut column.histograms);
+        }
+        HISTOGRAM_COLUMNS => {
+            times::decode(&mut reader, count, &mut column.histogram_times)?;
+            histogram_columns::decode(&mut reader, count, &mut column.histograms)?;
+        }
+        _ => {
+            times::decode(&mut reader, count, &mut column.float_times)?;
+            take_values(id, &mut reader, count, &mut column.floats)?;
+        }
     }
-    times::decode(&mut reader, count, &mut column.float_times)?;
-    take_values(id, &mut reader, count, &mut column.floats)?;
     if reader.is_empty() { Ok(()) } else { Err(FormatError::Invalid("end of the samples")) }
 }
 
