@@ -44,7 +44,7 @@ pub(super) fn decode(
 ) -> Result<(), FormatError> {
     let (mut left, mut numbers) = (count, 0);
     while left > 0 {
-        let length = reader.count()?;
+        let length = usize::try_from(reader.u64()?).unwrap_or(usize::MAX);
         if length == 0 || length > left {
             return Err(FormatError::Invalid("length of a section"));
         }
