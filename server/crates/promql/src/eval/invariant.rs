@@ -22,6 +22,7 @@ pub(super) fn is_invariant(expr: &Expr) -> bool {
                 call.function.special,
                 Special::Date(_)
                     | Special::Timestamp
+                    | Special::StartTimestamp
                     | Special::Query(QueryPart::Time)
                     | Special::Range(RangeFunction::PredictLinear)
             );
