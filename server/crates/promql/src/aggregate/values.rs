@@ -80,6 +80,10 @@ pub(super) fn count_values(
     steps: Steps,
 ) -> Result<Vec<Row>, EvalError> {
     let label = aggregate.param.as_ref().map(text_of).unwrap_or_default();
+    if label.is_empty() {
+        let written = aggregate.param.as_ref().map(ToString::to_string).unwrap_or_default();
+        return Err(EvalError::Execution(format!("invalid label name {written}")));
+    }
     let grouping = match &aggregate.grouping {
         Grouping::By(names) => {
             Grouping::By(names.iter().cloned().chain([label.to_owned()]).collect())

@@ -1,7 +1,7 @@
 //! Types: what each operator, function and aggregation may be given.
 
 use super::{
-    Aggregate, AggregateOp, Binary, BinaryOp, Call, Cardinality, Expr, ExprKind, Extent, Grouping,
+    Aggregate, Binary, BinaryOp, Call, Cardinality, Expr, ExprKind, Extent, Grouping,
     Matching, ParseError, Selector, ValueType,
 };
 use crate::functions::{Special, Variadic};
@@ -200,11 +200,6 @@ impl Checker<'_> {
         self.expect(param, expected, &|found| {
             format!("expected type {} in aggregation parameter, got {found}", expected.describe())
         })?;
-        if aggregate.op == AggregateOp::CountValues
-            && !matches!(&param.unwrapped().kind, ExprKind::Text(name) if !name.is_empty())
-        {
-            return Err(self.error(param, "expected the name of a label in quotes"));
-        }
         Ok(())
     }
 

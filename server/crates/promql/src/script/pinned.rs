@@ -50,7 +50,7 @@ fn fix(expr: &mut Expr, at: Timestamp) {
             }
             return fix(&mut aggregate.expr, at);
         }
-        ExprKind::Number(_) | ExprKind::Text(_) => return,
+        ExprKind::Number(_) | ExprKind::Text(_) | ExprKind::Bytes(_) => return,
     };
     if !matches!(slot, Some(At::Timestamp(_))) {
         *slot = Some(At::Timestamp(at));
