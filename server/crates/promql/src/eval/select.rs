@@ -128,8 +128,8 @@ impl Evaluator<'_> {
         self.each_window(selector, &spec, steps, &mut |labels, column, windows, _| {
             values.reset(steps.count);
             for (step, window) in windows.iter().enumerate() {
-                let metric = labels.metric_name().unwrap_or_default();
-                extended::smoothed_at(self, metric, (column, window), (step, &mut values));
+                let place = (labels.metric_name().unwrap_or_default(), Span::default());
+                extended::smoothed_at(self, place, (column, window), (step, &mut values));
             }
             if values.has_any() {
                 sink(RowRef { labels, drop_name: false, values: &values }, &times)?;
@@ -200,11 +200,7 @@ impl Evaluator<'_> {
                     &mut |labels, column, windows, _| {
                         let column = match spec.extent {
                             Extent::Plain => inside(column, &windows[0]),
-                            extent => {
-                                let metric = labels.metric_name().unwrap_or_default();
-                                let window = (column, &windows[0]);
-                                extended::with_borders(self, metric, window, (extent, expr.span))
-                            }
+                            extent => extended::with_borders(column, &windows[0], extent)?,
                         };
                         if !column.is_empty() {
                             self.hold(column.len())?;

@@ -10,7 +10,7 @@ use model::{Column, NativeHistogram};
 use super::{Job, RangeFunction};
 use crate::{
     annotations::Note,
-    engine::Point,
+    engine::EvalError,
     eval::{Evaluator, StepWindow, Values},
     parser::{Extent, Span},
 };
@@ -87,7 +87,7 @@ impl<T> Extended<'_, T> {
             (Some(time), _) if *time == at => Around::Sample(next),
             (Some(_), Some(before)) => Around::Between(before),
             (Some(_), None) => Around::Nothing,
-            (None, _) => Around::Sample(self.times.len() - 1),
+            (None, _) => Around::Last(self.times.len() - 1),
         }
     }
 
@@ -102,6 +102,8 @@ enum Around {
     Nothing,
     /// This sample.
     Sample(usize),
+    /// This sample, which is the last one before.
+    Last(usize),
     /// This sample and the next.
     Between(usize),
 }
@@ -185,75 +187,53 @@ pub(super) fn rates(job: &Job<'_>, function: RangeFunction, out: &mut Values) {
 /// it, or the last one before it.
 pub(crate) fn smoothed_at(
     evaluator: &Evaluator<'_>,
-    metric: &str,
+    (metric, span): (&str, Span),
     (column, window): (&Column, &StepWindow),
     (step, values): (usize, &mut Values),
 ) {
     let at = window.end;
     match Kind::of(column, window, Extent::Smoothed) {
         Kind::Nothing => {}
-        Kind::Mixed => evaluator.note(&Note::MixedFloatsHistograms { metric }, Span::default()),
+        Kind::Mixed => evaluator.note(&Note::MixedFloatsHistograms { metric }, span),
         Kind::Floats(floats) => {
             values.floats[step] = match floats.around(at) {
                 Around::Nothing => return,
-                Around::Sample(i) => floats.values[i],
+                Around::Sample(i) | Around::Last(i) => floats.values[i],
                 Around::Between(i) => floats.interpolate(i, at, false),
             };
         }
         Kind::Histograms(histograms) => {
-            let remarks = histograms::Remarks { evaluator, metric, span: Span::default() };
-            let found = match histograms.around(at) {
-                Around::Nothing => None,
-                Around::Sample(i) => Some(Arc::clone(&histograms.values[i])),
-                Around::Between(i) => histograms.interpolate(i, at, false, &remarks).map(Arc::new),
-            };
-            if let Some(found) = found {
-                values.set_point(step, Point::Histogram(&found));
+            let remarks = histograms::Remarks { evaluator, metric, span };
+            if let Some(found) = histograms.at(at, &remarks) {
+                values.set_histogram(step, found);
             }
         }
     }
 }
 
-/// The samples of a range with those that stand at its borders.
+/// The numbers of a range with those that stand at its borders.
 pub(crate) fn with_borders(
-    evaluator: &Evaluator<'_>,
-    metric: &str,
-    (column, window): (&Column, &StepWindow),
-    (extent, span): (Extent, Span),
-) -> Column {
+    column: &Column,
+    window: &StepWindow,
+    extent: Extent,
+) -> Result<Column, EvalError> {
     let mut out = Column::default();
-    let is_inside = |time: i64| time > window.start && time < window.end;
-    match Kind::of(column, window, extent) {
-        Kind::Nothing => {}
-        Kind::Mixed => evaluator.note(&Note::MixedFloatsHistograms { metric }, span),
-        Kind::Floats(floats) => {
-            let Some((first, last)) = floats.borders() else { return out };
-            out.push_float(window.start, floats.left(first, false));
-            for (time, value) in floats.times.iter().zip(floats.values) {
-                if is_inside(*time) {
-                    out.push_float(*time, *value);
-                }
-            }
-            out.push_float(window.end, floats.right(last, false));
+    let floats = match Kind::of(column, window, extent) {
+        Kind::Nothing => return Ok(out),
+        Kind::Floats(floats) => floats,
+        Kind::Mixed | Kind::Histograms(_) => {
+            let word = if extent == Extent::Anchored { "anchored" } else { "smoothed" };
+            let message = format!("{word} modifier is not supported with histograms");
+            return Err(EvalError::Execution(message));
         }
-        Kind::Histograms(histograms) => {
-            let remarks = histograms::Remarks { evaluator, metric, span };
-            let borders = histograms.borders();
-            let Some((left, right)) =
-                borders.and_then(|borders| histograms.ends(borders, false, &remarks))
-            else {
-                return out;
-            };
-            let inside = histograms.times.iter().zip(histograms.values);
-            let inside = inside.filter(|(time, _)| is_inside(**time));
-            let inside = inside.map(|(time, histogram)| (*time, Arc::clone(histogram)));
-            let ends = [(window.start, Arc::new(left)), (window.end, Arc::new(right))];
-            let [start, end] = ends;
-            for (time, histogram) in [start].into_iter().chain(inside).chain([end]) {
-                out.histogram_times.push(time);
-                out.histograms.push(histogram);
-            }
+    };
+    let Some((first, last)) = floats.borders() else { return Ok(out) };
+    out.push_float(window.start, floats.left(first, false));
+    for (time, value) in floats.times.iter().zip(floats.values) {
+        if *time > window.start && *time < window.end {
+            out.push_float(*time, *value);
         }
     }
-    out
+    out.push_float(window.end, floats.right(last, false));
+    Ok(out)
 }

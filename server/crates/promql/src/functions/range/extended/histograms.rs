@@ -7,7 +7,7 @@ use model::{
     histogram::{Combined, IncompatibleSchemas, ResetHint},
 };
 
-use super::Extended;
+use super::{Around, Extended};
 use crate::{
     annotations::{Combination, Note},
     eval::Evaluator,
@@ -112,6 +112,28 @@ impl Extended<'_, Arc<NativeHistogram>> {
             (*self.values[last]).clone()
         };
         Some((left, right))
+    }
+
+    /// The histogram at a time; the last one before it when there is none after it.
+    pub(super) fn at(&self, at: i64, remarks: &Remarks<'_>) -> Option<Arc<NativeHistogram>> {
+        match self.around(at) {
+            Around::Nothing => None,
+            Around::Sample(i) => Some(Arc::clone(&self.values[i])),
+            // What is known of a reset holds between samples, not for a value that goes on.
+            Around::Last(i) => {
+                let hint = ResetHint::Unknown;
+                Some(Arc::new(NativeHistogram { reset_hint: hint, ..(*self.values[i]).clone() }))
+            }
+            Around::Between(i) => {
+                let pair = [&self.values[i], &self.values[i + 1]];
+                if pair[0].has_custom_buckets() != pair[1].has_custom_buckets() {
+                    remarks.note(&Note::MixedSchemas { metric: remarks.metric });
+                    return None;
+                }
+                let is_counter = pair.iter().any(|h| h.reset_hint != ResetHint::Gauge);
+                self.interpolate(i, at, is_counter, remarks).map(Arc::new)
+            }
+        }
     }
 
     /// The histogram between a sample and the next at a time; a counter that was reset rises from
