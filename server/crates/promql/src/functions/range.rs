@@ -273,6 +273,7 @@ impl Evaluator<'_> {
         };
         match &range.kind {
             ExprKind::Range(selector) => {
+                check_extent(selector.selector.extent, call.function.name)?;
                 let spec = self.window_spec(selector)?;
                 self.each_window(
                     &selector.selector,
@@ -331,6 +332,21 @@ impl Shared<'_> {
             starts: &self.no_starts,
         }
     }
+}
+
+/// Only some functions know how to treat the borders of `anchored` and `smoothed` ranges.
+fn check_extent(extent: Extent, function: &str) -> Result<(), EvalError> {
+    let (word, allowed): (&str, &[&str]) = match extent {
+        Extent::Plain => return Ok(()),
+        Extent::Anchored => ("anchored", &["changes", "delta", "increase", "rate", "resets"]),
+        Extent::Smoothed => ("smoothed", &["delta", "increase", "rate"]),
+    };
+    if allowed.contains(&function) {
+        return Ok(());
+    }
+    let allowed = allowed.join(", ");
+    let message = format!("{word} modifier can only be used with: {allowed} - not with {function}");
+    Err(EvalError::Execution(message))
 }
 
 /// How the names of what counts end.

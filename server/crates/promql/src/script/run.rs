@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     Context, Engine, Level, Options, Output, Point, QueryValue, Range, VectorSample, parse,
-    parser::{At, Expr, ExprKind, ValueType},
+    parser::{At, Expr, ExprKind, ParseError, ValueType},
 };
 
 /// How a script went.
@@ -129,7 +129,9 @@ fn check(engine: &Engine, storage: &MemoryStorage, eval: &Eval) -> Result<(), St
 }
 
 fn evaluate(engine: &Engine, storage: &MemoryStorage, eval: &Eval) -> Result<Output, String> {
-    let expr = parse(&eval.expression).map_err(|error| error.to_string())?;
+    // Scripts state what Prometheus says, which has no hints.
+    let without_hint = |error: ParseError| ParseError { hint: None, ..error }.to_string();
+    let expr = parse(&eval.expression).map_err(without_hint)?;
     let ctx = Context::default();
     let output = match eval.when {
         When::Instant(at) => engine.instant(storage, &expr, at, &ctx),
