@@ -199,3 +199,29 @@ async fn what_is_for_files_only_is_refused_with_what_to_do_instead() {
     assert!(!output.status.success());
     assert!(text.contains("store.engine = \"postgres\"") && text.contains("pg_amcheck"), "{text}");
 }
+
+#[tokio::test]
+async fn after_kill_9_a_server_on_the_same_data_folder_does_not_wait_for_its_own_lease() {
+    let postgres = Postgres::start().await;
+    let folder = Folder::new();
+    keep_in(&folder, &postgres, &postgres.url(), "");
+    let settings = std::fs::read_to_string(folder.path("bellwether.toml")).unwrap();
+    folder.write("bellwether.toml", &settings.replace("lease = \"3s\"", "lease = \"60s\""));
+    let mut total = 0.0;
+    for _ in 0..3 {
+        let server = Server::start(&folder).await;
+        server.send("jobs:1|c");
+        total += 1.0;
+        server.expect_value("jobs", total).await;
+        assert!(!server.log().contains("waiting until its lease ends"), "{}", server.log());
+        server.kill_9().await;
+    }
+    // On another folder nobody knows whether the process is dead.
+    folder.write("bellwether.toml", &settings);
+    let server = Server::start(&folder).await;
+    let arguments = ["serve", "--config", "bellwether.toml", "--data", "another"];
+    let output = folder.run(&arguments).await;
+    let words = String::from_utf8_lossy(&output.stderr);
+    assert!(words.contains("another server runs on this database"), "{words}");
+    server.expect_value("jobs", total).await;
+}

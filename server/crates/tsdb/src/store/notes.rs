@@ -11,7 +11,7 @@ use model::{Labels, MatchOp, Matcher, Timestamp};
 use crate::{
     block::Block,
     bytes::{
-        FormatError, Reader, finish_envelope, open_versions, put_i64, put_text, put_u64,
+        FormatError, Reader, finish_envelope, open_envelope, put_i64, put_text, put_u64,
         start_envelope,
     },
     engine::BlockRow,
@@ -80,7 +80,6 @@ impl Default for Notes {
 
 impl Notes {
     pub(crate) const MAGIC: [u8; 4] = *b"BWN\0";
-    /// Version 1 knew of no other nodes and of no imports; it is still read.
     pub(crate) const VERSION: u8 = 2;
 
     /// The row that keeps the notes.
@@ -126,16 +125,13 @@ impl Notes {
 
     /// Reads the notes from the index of their row.
     pub(crate) fn open(index: &[u8]) -> Result<Self, FormatError> {
-        let (version, payload) = open_versions(index, Self::MAGIC, 1..=Self::VERSION, "note")?;
-        let mut reader = Reader::new(payload);
+        let mut reader = Reader::new(open_envelope(index, Self::MAGIC, Self::VERSION, "note")?);
         let mut notes =
             Self { raw_since: reader.i64()?, last_deletion: reader.u64()?, ..Self::default() };
         for _ in 0..reader.count()? {
             notes.deletions.push(Deletion::take(&mut reader)?);
         }
-        if version > 1 {
-            notes.take_rest(&mut reader)?;
-        }
+        notes.take_rest(&mut reader)?;
         if !reader.is_empty() {
             return Err(FormatError::Invalid("end of the notes"));
         }
@@ -264,18 +260,6 @@ mod tests {
             adopted: BTreeMap::from([(4, 9)]),
             stale: vec![(-8, 20)],
         }
-    }
-
-    #[test]
-    fn notes_of_version_1_are_still_read() {
-        let mut index = Vec::new();
-        start_envelope(&mut index, Notes::MAGIC, 1);
-        put_i64(&mut index, 5);
-        put_u64(&mut index, 6);
-        put_u64(&mut index, 0);
-        finish_envelope(&mut index);
-        let expected = Notes { raw_since: 5, last_deletion: 6, ..Notes::default() };
-        assert_eq!(Notes::open(&index), Ok(expected));
     }
 
     #[test]

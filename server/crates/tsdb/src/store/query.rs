@@ -512,7 +512,7 @@ fn head_part(
     let is_wanted = sealing.is_some() || samples.is_some();
     is_wanted.then(|| HeadPart {
         owner,
-        last: series.last.clone(),
+        last: series.last(),
         samples: [sealing.cloned(), samples.cloned()],
     })
 }
