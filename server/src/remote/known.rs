@@ -288,9 +288,10 @@ mod tests {
         let store = store();
         let mut known = KnownSeries::new(1, HOUR);
         let first = known.learn(1, &labels("a"), &store, 0).unwrap();
-        assert_eq!(known.learn(2, &labels("a"), &store, 0), Ok(first));
+        let second = known.learn(2, &labels("a"), &store, 0).unwrap();
+        assert_eq!(first.1, second.1);
         assert_eq!(known.find(1, 0), Some(first));
-        assert_eq!(known.find(2, 0), Some(first));
+        assert_eq!(known.find(2, 0), Some(second));
         assert_eq!(known.find(3, 0), None);
         assert_eq!(known.len(), 1);
     }
@@ -304,9 +305,10 @@ mod tests {
         assert_eq!(known.learn(3, &labels("c"), &store, HOUR), Err(NoRoom));
         // One of them goes on.
         assert!(known.find(2, 2 * HOUR).is_some());
-        assert!(known.learn(3, &labels("c"), &store, 2 * HOUR + 1).is_ok());
-        assert_eq!(known.find(1, 2 * HOUR + 1), None);
-        assert!(known.find(2, 2 * HOUR + 1).is_some());
+        let later = 2 * HOUR + USED_STEP_MS;
+        assert!(known.learn(3, &labels("c"), &store, later).is_ok());
+        assert_eq!(known.find(1, later), None);
+        assert!(known.find(2, later).is_some());
         assert_eq!(known.len(), 2);
     }
 
