@@ -4,7 +4,7 @@ use std::{hash::BuildHasher, sync::Arc};
 
 use foldhash::fast::RandomState;
 use hashbrown::{HashTable, hash_table::Entry};
-use model::{Column, Labels, Sample, Timestamp, Value};
+use model::{Column, Labels, Sample, Segments, Timestamp, Value};
 
 use self::{index::HeadIndex, samples::Samples};
 use crate::{bytes::FormatError, columns::is_same_value};
@@ -35,7 +35,7 @@ impl SeriesRef {
 /// All series that are being written.
 #[derive(Debug, Default)]
 pub(crate) struct Head {
-    slots: Vec<Slot>,
+    slots: Segments<Slot>,
     /// Slots without a series.
     free: Vec<u32>,
     by_labels: HashTable<Tag>,
@@ -368,7 +368,7 @@ impl Head {
 
     /// The memory held by samples and labels, in bytes, without the index.
     pub(crate) fn heap_bytes(&self) -> usize {
-        self.slots.capacity() * size_of::<Slot>() + self.bytes
+        self.slots.len() * size_of::<Slot>() + self.bytes
     }
 
     fn reference(&self, slot: u32) -> SeriesRef {
@@ -376,7 +376,7 @@ impl Head {
     }
 }
 
-fn labels_at(slots: &[Slot], slot: u32) -> Option<&Labels> {
+fn labels_at(slots: &Segments<Slot>, slot: u32) -> Option<&Labels> {
     Some(&slots.get(slot as usize)?.series.as_ref()?.labels)
 }
 
@@ -432,7 +432,7 @@ mod tests {
                 let sealing = series.sealing.as_deref().map_or(0, Samples::bytes);
                 series_bytes(&series.labels) + series.samples.bytes() + sealing
             });
-            series.sum::<usize>() + head.slots.capacity() * size_of::<Slot>()
+            series.sum::<usize>() + head.slots.len() * size_of::<Slot>()
         };
         for round in 0..6_i64 {
             for (number, name) in ["a", "b", "c", "d"].iter().enumerate() {
