@@ -292,7 +292,7 @@ fn for_each(numbers: &[u64], detail: u32, has_runs: bool, mut token: impl FnMut(
 /// The token of a number above 0, and how many bits it leaves open.
 #[inline]
 fn split(number: u64, detail: u32) -> (usize, u32) {
-    let top = 63 - number.leading_zeros();
+    let top = number.ilog2();
     let rest = top.saturating_sub(detail);
     // A number of few bits is its own token; each further bit adds as many tokens as detail makes.
     (((rest as usize) << detail) + (number >> rest) as usize + RUN - 1, rest)
