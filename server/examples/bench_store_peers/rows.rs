@@ -79,13 +79,15 @@ fn rate(system: &System) -> Outcome {
         }
         let requests: Vec<_> = loads.iter_mut().map(|load| load.requests(STEPS - 1)).collect();
         let (cpu, started) = (server.cpu_seconds()?, now());
+        let address = server.address;
         thread::scope(|scope| {
-            let send = |requests| scope.spawn(|| http::write(server.address, requests));
-            let writers: Vec<_> = requests.iter().map(send).collect();
-            let joined = |w: thread::ScopedJoinHandle<'_, Outcome>| w.join();
+            let writers: Vec<_> = requests
+                .iter()
+                .map(|requests| scope.spawn(move || http::write(address, requests)))
+                .collect();
             writers
                 .into_iter()
-                .try_for_each(|w| joined(w).map_err(|_| anyhow!("a client panicked"))?)
+                .try_for_each(|writer| writer.join().map_err(|_| anyhow!("a client panicked"))?)
         })?;
         let (wall, cpu) = (started.elapsed().as_secs_f64(), server.cpu_seconds()? - cpu);
         let millions = (clients * SERIES * (STEPS - 1)) as f64 / 1e6;
