@@ -213,6 +213,10 @@ pub static FUNCTIONS: &[Function] = &[
         function("info", &[Vector, Vector], Vector, Special::Info),
         Variadic::Optional(1),
     )),
+    experimental(variadic(
+        function("integral", &[Matrix, Scalar], Vector, Special::Range(RangeFunction::Integral)),
+        Variadic::Optional(1),
+    )),
     over("irate", RangeFunction::Irate),
     variadic(
         function("label_join", &[Vector, Text, Text, Text], Vector, Special::LabelJoin),
