@@ -10,6 +10,7 @@ mod invariant;
 mod length;
 mod rows;
 mod select;
+mod starts;
 mod steps;
 mod window;
 

@@ -14,7 +14,7 @@ use model::{Labels, Metadata, Timestamp, Value};
 use crate::{
     block::Block,
     cache::PageCache,
-    engine::{Engine, PeersKnown},
+    engine::Engine,
     frame::Flush,
     head::{Head, SeriesRef},
     options::{Options, milliseconds},
@@ -23,14 +23,17 @@ use crate::{
 };
 
 mod deletion;
+mod follow;
 mod import;
 mod maintain;
 mod merge;
+mod newest;
 pub(crate) mod notes;
 mod open;
 mod overlap;
 mod peers;
 mod query;
+mod reroll;
 mod retention;
 mod rollup;
 mod seal;
@@ -41,11 +44,14 @@ mod view;
 mod writer;
 
 pub use deletion::{DeleteError, Deleted};
+pub use follow::DeletionRequests;
 pub use import::{ImportBatch, Imported};
 pub use maintain::{MaintainError, Maintenance};
+pub use newest::Newest;
 pub use open::{DamagedBlock, DamagedFrame, OpenError, ReplayReport};
 pub use view::View;
 
+use follow::Following;
 use maintain::Maintainer;
 pub(crate) use notes::Notes;
 use peers::Peers;
@@ -62,7 +68,7 @@ pub struct Tsdb {
     counters: Counters,
     // Locks are taken in this order: following, maintainer, writer, waiting, state, cache. The writer is locked
     // while the engine works, so nobody who only wants to know may need it.
-    following: Mutex<PeersKnown>,
+    following: Mutex<Following>,
     maintainer: Mutex<Maintainer>,
     writer: Mutex<Writer>,
     waiting: Mutex<Waiting>,
@@ -85,6 +91,10 @@ pub(crate) struct State {
     /// Blocks of rollups, in any order.
     rollups: Arc<Vec<Arc<Block>>>,
     notes: Arc<Notes>,
+    /// Rows of this node that cannot be read.
+    damaged: Arc<Vec<DamagedBlock>>,
+    /// The number of this node.
+    node: u64,
     metadata: BTreeMap<String, Metadata>,
 }
 
@@ -125,12 +135,26 @@ pub struct Committed {
 }
 
 impl Tsdb {
+    /// Finds the series with these labels, when it is being written.
+    pub fn lookup(&self, labels: &Labels) -> Option<SeriesRef> {
+        self.state().head.find(labels)
+    }
+
+    /// The labels of a series; `None` once it is forgotten.
+    pub fn labels(&self, series: SeriesRef) -> Option<Labels> {
+        let state = self.state();
+        let slot = state.head.slot(series)?;
+        Some(state.head.series(slot)?.labels.clone())
+    }
+
     /// Finds the series with these labels or creates it.
     pub fn resolve(&self, labels: &Labels) -> SeriesRef {
-        if let Some(found) = self.state().head.find(labels) {
-            return found;
-        }
-        self.state_mut().head.resolve(labels)
+        let (hash, found) = {
+            let head = &self.state().head;
+            let hash = head.hash(labels);
+            (hash, head.find_hashed(labels, hash))
+        };
+        found.unwrap_or_else(|| self.state_mut().head.resolve_hashed(labels, hash))
     }
 
     /// Writes a flush: to the engine first, then visible to readers as a whole.
@@ -178,6 +202,14 @@ impl Tsdb {
     /// left out of answers.
     pub fn damaged_pages(&self) -> Vec<(u64, u32)> {
         self.cache().damaged()
+    }
+
+    /// The blocks whose index cannot be read, of this node and then of the others. What they hold is left out
+    /// of answers.
+    pub fn damaged_blocks(&self) -> Vec<u64> {
+        let state = self.state();
+        let peers = state.peers.0.values().flat_map(|peer| &peer.damaged);
+        state.damaged.iter().chain(peers).map(|block| block.id).collect()
     }
 
     /// The time of the oldest flush that is not in a block; `None` when there is none.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use model::{
     Column, Labels, Timestamp, Value, is_stale,
     rollup::{RollupColumn, window_at},
-    storage::{Select, Selection},
+    storage::{Select, Selection, Starts},
 };
 
 use super::{
@@ -16,7 +16,7 @@ use super::{
 use crate::{
     annotations::Note,
     engine::{EvalError, Series},
-    functions::range::{Rolled, extended},
+    functions::range::{Beside, Rolled, extended},
     parser::{Expr, ExprKind, Extent, RangeSelector, Selector, Span},
 };
 
@@ -28,7 +28,7 @@ type TimedSink<'a> = dyn FnMut(RowRef<'_>, &[f64]) -> Result<(), EvalError> + 'a
 
 /// Takes the samples of a series with the windows of all steps.
 type WindowVisitor<'a> =
-    dyn FnMut(&Labels, &Column, &[StepWindow], Option<&Rolled<'_>>) -> Result<(), EvalError> + 'a;
+    dyn FnMut(&Labels, &Column, &[StepWindow], &Beside<'_>) -> Result<(), EvalError> + 'a;
 
 impl Evaluator<'_> {
     /// Selects the series of a selector between two times, both inclusive.
@@ -128,9 +128,8 @@ impl Evaluator<'_> {
         self.each_window(selector, &spec, steps, &mut |labels, column, windows, _| {
             values.reset(steps.count);
             for (step, window) in windows.iter().enumerate() {
-                if let Some(value) = extended::smoothed_at(column, window)? {
-                    values.floats[step] = value;
-                }
+                let place = (labels.metric_name().unwrap_or_default(), Span::default());
+                extended::smoothed_at(self, place, (column, window), (step, &mut values));
             }
             if values.has_any() {
                 sink(RowRef { labels, drop_name: false, values: &values }, &times)?;
@@ -152,11 +151,13 @@ impl Evaluator<'_> {
         self.hold(weight)?;
         let zones = selection.zones();
         let (mut column, mut rollups) = (Column::default(), RollupColumn::default());
+        let mut starts = Starts::default();
         let mut windows = Vec::with_capacity(steps.count);
         for (i, labels) in selection.labels().iter().enumerate() {
             selection.read(i, &mut column)?;
             self.count_samples(column.len())?;
-            drop_stale(&mut column);
+            selection.read_starts(i, &mut starts)?;
+            drop_stale(&mut column, &mut starts);
             if column.is_empty() {
                 continue;
             }
@@ -169,7 +170,7 @@ impl Evaluator<'_> {
                     Some(Rolled { zones, windows: &rollups })
                 }
             };
-            visit(labels, &column, &windows, rolled.as_ref())?;
+            visit(labels, &column, &windows, &Beside { rolled, starts: &starts })?;
         }
         self.release(weight);
         Ok(())
@@ -199,7 +200,7 @@ impl Evaluator<'_> {
                     &mut |labels, column, windows, _| {
                         let column = match spec.extent {
                             Extent::Plain => inside(column, &windows[0]),
-                            _ => extended::with_borders(column, &windows[0], spec.extent)?,
+                            extent => extended::with_borders(column, &windows[0], extent)?,
                         };
                         if !column.is_empty() {
                             self.hold(column.len())?;
@@ -239,8 +240,9 @@ fn inside(column: &Column, window: &StepWindow) -> Column {
     }
 }
 
-/// Places the newest sample within the lookback on every step; false when no step has one.
-fn place(
+/// Places the newest sample within the lookback on every step, with its time in seconds; false
+/// when no step has one.
+pub(super) fn place(
     column: &Column,
     steps: &Steps,
     reference: &impl Fn(Timestamp) -> Timestamp,

@@ -72,6 +72,8 @@ pub(crate) enum Special {
     VectorOf,
     /// `sort` and its kin.
     Sort(Order),
+    /// `start_timestamp`
+    StartTimestamp,
     /// `timestamp`
     Timestamp,
     /// A number that the query's steps decide.
@@ -99,12 +101,15 @@ pub(crate) enum QueryPart {
 
 /// The function with this name.
 pub fn find(name: &str) -> Option<&'static Function> {
-    let name = if name == "holt_winters" { "double_exponential_smoothing" } else { name };
     FUNCTIONS.binary_search_by(|function| function.name.cmp(name)).ok().map(|i| &FUNCTIONS[i])
 }
 
-/// The function or aggregation whose name differs least from `name`, when it differs little.
+/// The function or aggregation that was called `name`, or whose name differs least from it, when it
+/// differs little.
 pub(crate) fn closest(name: &str) -> Option<&'static str> {
+    if name == "holt_winters" {
+        return Some("double_exponential_smoothing");
+    }
     let aggregations = crate::parser::AggregateOp::ALL.iter().map(|op| op.as_str());
     let known = FUNCTIONS.iter().map(|function| function.name).chain(aggregations);
     model::closest(&name.to_ascii_lowercase(), known)
@@ -183,7 +188,7 @@ pub static FUNCTIONS: &[Function] = &[
     )),
     experimental(query("end", QueryPart::End)),
     math("exp", MathFunction::Exp),
-    experimental(over("first_over_time", RangeFunction::FirstOverTime)),
+    over("first_over_time", RangeFunction::FirstOverTime),
     math("floor", MathFunction::Floor),
     function("histogram_avg", &[Vector], Vector, Special::HistogramPart(Part::Avg)),
     function("histogram_count", &[Vector], Vector, Special::HistogramPart(Part::Count)),
@@ -206,6 +211,10 @@ pub static FUNCTIONS: &[Function] = &[
     over("increase", RangeFunction::Increase),
     experimental(variadic(
         function("info", &[Vector, Vector], Vector, Special::Info),
+        Variadic::Optional(1),
+    )),
+    experimental(variadic(
+        function("integral", &[Matrix, Scalar], Vector, Special::Range(RangeFunction::Integral)),
         Variadic::Optional(1),
     )),
     over("irate", RangeFunction::Irate),
@@ -268,6 +277,7 @@ pub static FUNCTIONS: &[Function] = &[
     function("sort_desc", &[Vector], Vector, Special::Sort(Order::Descending)),
     math("sqrt", MathFunction::Sqrt),
     experimental(query("start", QueryPart::Start)),
+    experimental(function("start_timestamp", &[Vector], Vector, Special::StartTimestamp)),
     over("stddev_over_time", RangeFunction::StddevOverTime),
     over("stdvar_over_time", RangeFunction::StdvarOverTime),
     experimental(query("step", QueryPart::Step)),

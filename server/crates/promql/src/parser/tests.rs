@@ -36,7 +36,6 @@ fn expressions_are_printed_in_one_form() {
         ("a + fill_left(-1) fill_right(2) b", "a + fill_left (-1) fill_right (2) b"),
         ("a </ 5 and b >/ 2", "a </ 5 and b >/ 2"),
         ("a # a comment\n+ 1", "a + 1"),
-        ("holt_winters(x[1m], .5, .5)", "double_exponential_smoothing(x[1m], 0.5, 0.5)"),
     ] {
         let expr = parse(text).unwrap_or_else(|error| panic!("{text}: {error}"));
         assert_eq!(expr.to_string(), printed, "{text}");
@@ -95,6 +94,11 @@ fn errors_name_the_place_and_a_remedy() {
              vector, did you mean the subquery `rate(sum(x)[5m:])`?",
         ),
         (
+            "holt_winters(x[1m], .5, .5)",
+            "1:1: parse error: unknown function with name \"holt_winters\", did you mean \
+             `double_exponential_smoothing`?",
+        ),
+        (
             "raate(x[5m])",
             "1:1: parse error: unknown function with name \"raate\", did you mean `rate`?",
         ),
@@ -148,11 +152,23 @@ fn errors_name_the_place_and_a_remedy() {
             "x[5m] + 1",
             "1:1: parse error: binary expression must contain only scalar and instant vector types, did you mean `rate(x[5m])`?",
         ),
+        ("x[5m:] smoothed", "1:8: parse error: smoothed modifier is not supported for subqueries"),
         (
-            "count_over_time(x[5m] smoothed)",
-            "1:17: parse error: smoothed modifier can only be used with: delta, increase, rate - not with count_over_time",
+            "x[5m] smoothed anchored",
+            "1:16: parse error: anchored and smoothed modifiers cannot be used together",
         ),
-        ("\"\\xff\"", "1:1: parse error: text is not valid UTF-8"),
+        (
+            "a + fill(0) 1",
+            "1:1: parse error: filling in missing series only allowed between instant vectors",
+        ),
+        (
+            "info(x, up)",
+            "1:9: parse error: expected label selectors only, got vector selector instead, write them in braces, such as {team=\"a\"}",
+        ),
+        (
+            "x{a=\"\\xff\"}",
+            "1:5: parse error: unexpected text \"\\xff\", which is not UTF-8, expected a text in quotes",
+        ),
     ] {
         let error = parse(text).map(|expr| expr.to_string()).unwrap_err();
         assert_eq!(error.to_string(), message, "{text}");
