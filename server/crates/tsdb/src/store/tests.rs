@@ -112,7 +112,7 @@ fn samples_that_come_faster_than_the_clock_are_sealed_before_the_interval() {
     for (name, series, ticks, is_sealed) in cases {
         let (store, _) = open(&Arc::new(MemoryEngine::new()), &options);
         for tick in 0..ticks {
-            flush(&store, tick, series, 1.0);
+            assert!(flush(&store, tick, series, 1.0).is_durable);
         }
         let sealed = store.maintain(ticks).unwrap().sealed_samples;
         assert_eq!(sealed > 0, is_sealed, "{name}");
