@@ -1,6 +1,7 @@
 //! The way in: options, limits, results and errors.
 
 mod output;
+mod workers;
 
 use std::{
     sync::atomic::{AtomicBool, Ordering},
@@ -10,6 +11,7 @@ use std::{
 use model::{Labels, Storage, StorageError, Timestamp};
 
 pub use output::{Output, Point, QueryValue, Series, Stats, VectorSample};
+pub use workers::{Task, Workers};
 
 use crate::{
     eval::{Evaluator, Steps},
@@ -55,6 +57,8 @@ pub struct Context<'a> {
     pub is_late: Option<&'a (dyn Fn() -> bool + Sync)>,
     /// Replaces [`Options::lookback`].
     pub lookback: Option<Duration>,
+    /// Who helps with large queries.
+    pub workers: Option<&'a dyn Workers>,
 }
 
 impl std::fmt::Debug for Context<'_> {
@@ -63,6 +67,7 @@ impl std::fmt::Debug for Context<'_> {
             .field("cancelled", &self.cancelled)
             .field("has_deadline", &self.is_late.is_some())
             .field("lookback", &self.lookback)
+            .field("has_workers", &self.workers.is_some())
             .finish()
     }
 }

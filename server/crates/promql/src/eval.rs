@@ -8,12 +8,19 @@
 mod dispatch;
 mod invariant;
 mod length;
+mod parallel;
 mod rows;
 mod select;
 mod steps;
 mod window;
 
-use std::cell::{Cell, RefCell};
+use std::{
+    cell::{Cell, RefCell},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
 
 use model::{Storage, Timestamp};
 
@@ -23,6 +30,8 @@ pub(crate) use rows::{
 };
 pub(crate) use steps::Steps;
 pub(crate) use window::{StepWindow, WindowSpec};
+
+use parallel::Share;
 
 use crate::{
     annotations::{Annotations, Note},
@@ -43,7 +52,10 @@ pub(crate) struct Evaluator<'a> {
     pub(crate) lookback_ms: i64,
     annotations: RefCell<Annotations>,
     stats: Cell<Stats>,
-    held: Cell<usize>,
+    /// Samples in memory, those of all pieces of the query together.
+    held: Arc<AtomicUsize>,
+    /// When this evaluates a piece of the query: which series.
+    share: Option<Share<'a>>,
 }
 
 impl<'a> Evaluator<'a> {
@@ -62,7 +74,8 @@ impl<'a> Evaluator<'a> {
             lookback_ms: i64::try_from(lookback.as_millis()).unwrap_or(i64::MAX),
             annotations: RefCell::default(),
             stats: Cell::default(),
-            held: Cell::new(0),
+            held: Arc::default(),
+            share: None,
         }
     }
 
@@ -106,16 +119,19 @@ impl<'a> Evaluator<'a> {
 
     /// Counts samples that stay in memory until [`Self::release`].
     pub(crate) fn hold(&self, samples: usize) -> Result<(), EvalError> {
-        self.held.set(self.held.get() + samples);
+        self.held.fetch_add(samples, Ordering::Relaxed);
         self.check_memory(0)
     }
 
     pub(crate) fn release(&self, samples: usize) {
-        self.held.set(self.held.get().saturating_sub(samples));
+        let less = |held: usize| Some(held.saturating_sub(samples));
+        // The change itself never refuses.
+        let _before: Result<usize, usize> =
+            self.held.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
     }
 
     fn check_memory(&self, more: usize) -> Result<(), EvalError> {
-        let present = self.held.get() + more;
+        let present = self.held.load(Ordering::Relaxed) + more;
         let mut stats = self.stats.get();
         stats.peak_samples = stats.peak_samples.max(present);
         self.stats.set(stats);

@@ -121,13 +121,16 @@ impl Evaluator<'_> {
     }
 
     fn collect(&self, expr: &Expr, steps: Steps) -> Result<Vec<Row>, EvalError> {
-        let mut rows = Vec::new();
-        self.stream(expr, steps, &mut |row| {
-            self.hold(steps.count)?;
-            rows.push(row.to_row());
-            Ok(())
+        let pieces = self.in_pieces(expr, steps, &|piece| {
+            let mut rows = Vec::new();
+            piece.stream(expr, steps, &mut |row| {
+                piece.hold(steps.count)?;
+                rows.push(row.to_row());
+                Ok(())
+            })?;
+            Ok(rows)
         })?;
-        Ok(rows)
+        Ok(pieces.into_iter().flatten().collect())
     }
 
     /// Gives back the memory of rows that are no longer needed.

@@ -1,0 +1,218 @@
+//! Large queries in pieces: what is computed series by series is divided among workers, each with some
+//! of the series.
+//!
+//! Pieces are runs of neighbors in the order of labels, and are put together in that order, so the
+//! answer does not depend on who was faster.
+
+use std::{
+    cell::{Cell, RefCell},
+    ops::Range,
+    sync::Arc,
+};
+
+use model::{Timestamp, storage::Selection};
+
+use super::{Evaluator, Steps};
+use crate::{
+    annotations::Annotations,
+    engine::{EvalError, Stats, Task},
+    functions::{Special, range::RangeFunction},
+    parser::{Expr, ExprKind, Selector, ValueType},
+};
+
+/// A query with less work is done before helpers have begun. The unit is about a sample.
+const WORTHWHILE: u64 = 40_000;
+/// What a series costs at least, in the same unit.
+const SERIES_WORK: u64 = 8;
+/// How much time a sample stands for, when it is not known how many there are.
+const USUAL_STEP_MS: u64 = 30_000;
+
+/// The series that an evaluator of a piece visits.
+pub(super) struct Share<'a> {
+    pub(super) selection: &'a dyn Selection,
+    pub(super) series: Range<usize>,
+}
+
+/// What a piece found besides its values.
+struct Findings {
+    annotations: Annotations,
+    stats: Stats,
+}
+
+/// A piece that may not be computed yet.
+type Slot<S> = Option<Result<(S, Findings), EvalError>>;
+
+impl<'a> Evaluator<'a> {
+    /// Computes something from the rows of an expression, in several pieces where that is worthwhile.
+    /// Each piece is asked of an evaluator that streams a part of the rows; they come back in the order
+    /// of the series.
+    pub(crate) fn in_pieces<S: Send>(
+        &self,
+        expr: &Expr,
+        steps: Steps,
+        piece: &(dyn Fn(&Evaluator<'_>) -> Result<S, EvalError> + Sync),
+    ) -> Result<Vec<S>, EvalError> {
+        let Some((workers, leaf)) = self.ctx.workers.zip(self.leaf(expr)) else {
+            return Ok(vec![piece(self)?]);
+        };
+        let (selector, range) = (leaf.selector, self.reach(&leaf, steps)?);
+        let selection = self.select(selector, range)?;
+        let count = selection.labels().len();
+        let pieces = match workers.count().min(count) {
+            0 => 1,
+            pieces if work(count, range, steps) >= WORTHWHILE => pieces,
+            _ => 1,
+        };
+        let selection: &dyn Selection = &*selection;
+        let mut slots: Vec<Slot<S>> = (0..pieces).map(|_| None).collect();
+        let origin = Origin::of(self);
+        let tasks = slots.iter_mut().enumerate().map(|(number, slot)| {
+            let series = count * number / pieces..count * (number + 1) / pieces;
+            let origin = &origin;
+            let task = move || {
+                let evaluator = origin.evaluator(Share { selection, series });
+                *slot = Some(piece(&evaluator).map(|value| (value, evaluator.into_findings())));
+            };
+            Box::new(task) as Task<'_>
+        });
+        let tasks: Vec<Task<'_>> = tasks.collect();
+        if pieces == 1 {
+            tasks.into_iter().for_each(|task| task());
+        } else {
+            workers.run(tasks);
+        }
+        let mut values = Vec::with_capacity(pieces);
+        for slot in slots {
+            // A piece that was not computed lost its worker.
+            let (value, findings) = slot.unwrap_or(Err(EvalError::Canceled))?;
+            self.add_findings(findings);
+            values.push(value);
+        }
+        Ok(values)
+    }
+
+    /// The one selector of an expression whose rows are computed series by series from it.
+    fn leaf<'e>(&self, expr: &'e Expr) -> Option<Leaf<'e>> {
+        if self.share.is_some() {
+            return None;
+        }
+        match &expr.kind {
+            ExprKind::Paren(inner) => self.leaf(inner),
+            ExprKind::Sign { operand, .. } => self.leaf(operand),
+            ExprKind::Selector(selector) => Leaf::of(selector, None),
+            ExprKind::Binary(binary) => {
+                let (scalar, vector) = match binary.left.value_type() {
+                    ValueType::Scalar => (&binary.left, &binary.right),
+                    _ => (&binary.right, &binary.left),
+                };
+                is_plain(scalar).then(|| self.leaf(vector))?
+            }
+            ExprKind::Call(call) => {
+                let is_streamed = match call.function.special {
+                    Special::Math(_) | Special::Date(_) | Special::HistogramPart(_) => true,
+                    Special::Timestamp => true,
+                    Special::Range(function) => function != RangeFunction::AbsentOverTime,
+                    _ => false,
+                };
+                let (scalars, others): (Vec<&Expr>, Vec<&Expr>) =
+                    call.args.iter().partition(|arg| arg.value_type() == ValueType::Scalar);
+                let [arg] = *others else { return None };
+                if !is_streamed || !scalars.into_iter().all(is_plain) {
+                    return None;
+                }
+                match &arg.unwrapped().kind {
+                    ExprKind::Range(range) => Leaf::of(&range.selector, Some(range)),
+                    ExprKind::Subquery(_) => None,
+                    _ => self.leaf(arg),
+                }
+            }
+            _ => None,
+        }
+    }
+
+    /// The oldest and newest timestamp of a leaf that the steps need, both inclusive.
+    fn reach(&self, leaf: &Leaf<'_>, steps: Steps) -> Result<(Timestamp, Timestamp), EvalError> {
+        match leaf.range {
+            Some(range) => Ok(self.window_spec(range)?.time_range(&steps)),
+            None => self.selector_reach(leaf.selector, steps),
+        }
+    }
+
+    fn into_findings(self) -> Findings {
+        Findings { annotations: self.annotations.into_inner(), stats: self.stats.get() }
+    }
+
+    fn add_findings(&self, findings: Findings) {
+        self.annotations.borrow_mut().join(findings.annotations);
+        let mut stats = self.stats.get();
+        stats.series += findings.stats.series;
+        stats.samples += findings.stats.samples;
+        stats.peak_samples = stats.peak_samples.max(findings.stats.peak_samples);
+        self.stats.set(stats);
+    }
+}
+
+/// What the evaluators of all pieces have in common, without what only one thread may use.
+struct Origin<'a> {
+    storage: &'a dyn model::Storage,
+    options: &'a crate::engine::Options,
+    ctx: &'a crate::engine::Context<'a>,
+    query: Steps,
+    lookback_ms: i64,
+    held: Arc<std::sync::atomic::AtomicUsize>,
+}
+
+impl<'a> Origin<'a> {
+    fn of(evaluator: &Evaluator<'a>) -> Self {
+        Self {
+            storage: evaluator.storage,
+            options: evaluator.options,
+            ctx: evaluator.ctx,
+            query: evaluator.query,
+            lookback_ms: evaluator.lookback_ms,
+            held: Arc::clone(&evaluator.held),
+        }
+    }
+
+    fn evaluator<'s>(&'s self, share: Share<'s>) -> Evaluator<'s> {
+        Evaluator {
+            storage: self.storage,
+            options: self.options,
+            ctx: self.ctx,
+            query: self.query,
+            lookback_ms: self.lookback_ms,
+            annotations: RefCell::default(),
+            stats: Cell::default(),
+            held: Arc::clone(&self.held),
+            share: Some(share),
+        }
+    }
+}
+
+/// The selector that all rows come from, and the range around it.
+struct Leaf<'e> {
+    selector: &'e Selector,
+    range: Option<&'e crate::parser::RangeSelector>,
+}
+
+impl<'e> Leaf<'e> {
+    /// A selector at a fixed time is evaluated once, not at every step.
+    fn of(
+        selector: &'e Selector,
+        range: Option<&'e crate::parser::RangeSelector>,
+    ) -> Option<Self> {
+        selector.at.is_none().then_some(Self { selector, range })
+    }
+}
+
+/// Whether a scalar can be computed without reading series.
+fn is_plain(expr: &Expr) -> bool {
+    let mut reads = false;
+    expr.walk(&mut |node| reads |= matches!(node.kind, ExprKind::Selector(_) | ExprKind::Range(_)));
+    !reads
+}
+
+fn work(series: usize, (start, end): (Timestamp, Timestamp), steps: Steps) -> u64 {
+    let samples = end.abs_diff(start) / USUAL_STEP_MS;
+    series as u64 * samples.max(steps.count as u64).max(SERIES_WORK)
+}
