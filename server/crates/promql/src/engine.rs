@@ -1,5 +1,6 @@
 //! The way in: options, limits, results and errors.
 
+mod extend;
 mod output;
 mod workers;
 
@@ -10,6 +11,7 @@ use std::{
 
 use model::{Labels, Storage, StorageError, Timestamp};
 
+pub use extend::{are_lasting, join, lookahead_ms};
 pub use output::{Output, Point, QueryValue, Series, Stats, VectorSample};
 pub use workers::{Task, Workers};
 

@@ -119,6 +119,8 @@ impl Tsdb {
             self.write_notes(&mut maintainer, notes, Vec::new())?;
         }
         let mut deleted = self.delete_from_head(&deletion);
+        // Windows of rollups go as a whole.
+        self.note_change(if self.state().rollups.is_empty() { start } else { Timestamp::MIN });
         deleted.blocks = self.blocks_with(&deletion);
         self.counters.deletions.add(1);
         Ok(deleted)

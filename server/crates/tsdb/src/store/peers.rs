@@ -7,7 +7,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use model::Matcher;
+use model::{Matcher, Timestamp};
 
 use super::{State, Tsdb, open::open_blocks};
 use crate::{
@@ -99,8 +99,9 @@ impl State {
         std::iter::once(&self.head).chain(self.peers.heads().map(|peer| &peer.head))
     }
 
-    /// Takes over a frame of another node. `false` when it cannot be read.
-    fn replay_of(&mut self, node: u64, frame: &FrameRow) -> bool {
+    /// Takes over a frame of another node and returns the time of its oldest sample. `None` when it
+    /// cannot be read as a whole.
+    fn replay_of(&mut self, node: u64, frame: &FrameRow) -> Option<Timestamp> {
         let Peer { decoder, heads, .. } = self.peers.0.entry(node).or_default();
         if heads.last().is_none_or(|head| head.epoch != frame.epoch) {
             heads.push(PeerHead {
@@ -110,19 +111,19 @@ impl State {
                 conditions: Conditions::default(),
             });
         }
-        let Some(PeerHead { last_frame, head, .. }) = heads.last_mut() else { return false };
+        let PeerHead { last_frame, head, .. } = heads.last_mut()?;
         *last_frame = frame.seq;
-        let Ok(flush) = decoder.decode(&frame.bytes, |labels| head.resolve(labels).slot) else {
-            return false;
-        };
+        let flush = decoder.decode(&frame.bytes, |labels| head.resolve(labels).slot).ok()?;
+        let mut oldest = flush.timestamp;
         for (slot, timestamp, value) in flush.samples() {
+            oldest = oldest.min(*timestamp);
             head.append(*slot, *timestamp, value);
         }
         let is_sound = head.finish().is_ok();
         for metadata in flush.metadata {
             self.metadata.insert(metadata.metric.clone(), metadata);
         }
-        is_sound
+        is_sound.then_some(oldest)
     }
 }
 
@@ -139,8 +140,12 @@ impl Tsdb {
         loop {
             let mut news = self.count_failure(self.engine.peers(&known))?;
             for (node, frame) in std::mem::take(&mut news.frames) {
-                if !self.state_mut().replay_of(node, &frame) {
-                    self.counters.damaged_frames.add(1);
+                match self.state_mut().replay_of(node, &frame) {
+                    Some(oldest) => self.note_change(oldest),
+                    None => {
+                        self.counters.damaged_frames.add(1);
+                        self.note_change(Timestamp::MIN);
+                    }
                 }
                 known.frames.insert(node, frame.seq);
                 frames += 1;
@@ -163,6 +168,7 @@ impl Tsdb {
             self.counters.damaged_blocks.add(row.damaged.len() as u64);
             opened.push((node, row.blocks));
         }
+        let has_new = !opened.is_empty();
         let mut state = self.state_mut();
         for metadata in opened.iter().flat_map(|(_, blocks)| blocks).flat_map(|b| &b.metadata) {
             let name = metadata.metric.clone();
@@ -173,6 +179,9 @@ impl Tsdb {
         }
         let gone = state.peers.drop_gone(news);
         drop(state);
+        if has_new || !gone.is_empty() {
+            self.note_change(Timestamp::MIN);
+        }
         let mut cache = self.cache();
         for id in gone {
             cache.forget_block(id);
