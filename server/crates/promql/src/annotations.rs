@@ -149,7 +149,7 @@ impl Annotations {
     }
 
     /// Adds those of another piece of the query.
-    pub(crate) fn join(&mut self, other: Self) {
+    pub fn join(&mut self, other: Self) {
         other.all.into_iter().for_each(|annotation| self.put(annotation));
     }
 

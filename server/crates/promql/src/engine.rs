@@ -2,6 +2,7 @@
 
 mod extend;
 mod output;
+mod plan;
 mod workers;
 
 use std::{
@@ -13,6 +14,7 @@ use model::{Labels, Storage, StorageError, Timestamp};
 
 pub use extend::{are_lasting, join, lookahead_ms};
 pub use output::{Output, Point, QueryValue, Series, Stats, VectorSample};
+pub use plan::{Plan, PlanNode, Work};
 pub use workers::{Task, Workers};
 
 use crate::{
@@ -61,6 +63,15 @@ pub struct Context<'a> {
     pub lookback: Option<Duration>,
     /// Who helps with large queries.
     pub workers: Option<&'a dyn Workers>,
+    /// Whether to keep account of what each part of the expression does, see [`Output::plan`].
+    pub profile: Option<Profiling<'a>>,
+}
+
+/// How account is kept of what each part of an expression does.
+#[derive(Clone, Copy, Default)]
+pub struct Profiling<'a> {
+    /// Measures time too; it is asked twice for each series and part.
+    pub clock: Option<&'a (dyn Fn() -> Duration + Sync)>,
 }
 
 impl std::fmt::Debug for Context<'_> {
@@ -70,7 +81,14 @@ impl std::fmt::Debug for Context<'_> {
             .field("has_deadline", &self.is_late.is_some())
             .field("lookback", &self.lookback)
             .field("has_workers", &self.workers.is_some())
+            .field("profile", &self.profile)
             .finish()
+    }
+}
+
+impl std::fmt::Debug for Profiling<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Profiling").field("has_clock", &self.clock.is_some()).finish()
     }
 }
 
@@ -213,7 +231,7 @@ impl Engine {
             ValueType::Vector => QueryValue::Vector(output::vector(evaluator.result(expr)?, steps)),
             ValueType::Matrix => QueryValue::Matrix(evaluator.raw_matrix(expr)?),
         };
-        Ok(evaluator.finish(value))
+        Ok(evaluator.finish(expr, value))
     }
 
     /// The values of an expression at every step, as a matrix ascending by labels.
@@ -244,7 +262,7 @@ impl Engine {
             }
         };
         series.sort_by(|a, b| a.labels.cmp(&b.labels));
-        Ok(evaluator.finish(QueryValue::Matrix(series)))
+        Ok(evaluator.finish(expr, QueryValue::Matrix(series)))
     }
 
     fn steps(&self, range: Range) -> Result<Steps, EvalError> {

@@ -9,6 +9,7 @@ mod dispatch;
 mod invariant;
 mod length;
 mod parallel;
+mod profile;
 mod rows;
 mod select;
 mod steps;
@@ -32,10 +33,11 @@ pub(crate) use steps::Steps;
 pub(crate) use window::{StepWindow, WindowSpec};
 
 use parallel::Share;
+use profile::Profile;
 
 use crate::{
     annotations::{Annotations, Note},
-    engine::{Context, EvalError, Options, Output, QueryValue, Stats},
+    engine::{Context, EvalError, Options, Output, QueryValue, Stats, Work},
     parser::{Expr, Span},
 };
 
@@ -56,6 +58,7 @@ pub(crate) struct Evaluator<'a> {
     held: Arc<AtomicUsize>,
     /// When this evaluates a piece of the query: which series.
     share: Option<Share<'a>>,
+    profile: Option<Profile<'a>>,
 }
 
 impl<'a> Evaluator<'a> {
@@ -76,11 +79,13 @@ impl<'a> Evaluator<'a> {
             stats: Cell::default(),
             held: Arc::default(),
             share: None,
+            profile: ctx.profile.map(|profiling| Profile::new(profiling.clock)),
         }
     }
 
-    pub(crate) fn finish(self, value: QueryValue) -> Output {
+    pub(crate) fn finish(self, expr: &Expr, value: QueryValue) -> Output {
         Output {
+            plan: self.profile.as_ref().map(|profile| profile.plan(expr)),
             value,
             annotations: self.annotations.into_inner(),
             left_out: self.storage.left_out(),
@@ -107,6 +112,9 @@ impl<'a> Evaluator<'a> {
         let mut stats = self.stats.get();
         stats.series += series;
         self.stats.set(stats);
+        if let Some(profile) = &self.profile {
+            profile.count(Work { series, ..Work::default() });
+        }
     }
 
     /// Counts samples read and checks that they fit beside what is held.
@@ -114,6 +122,9 @@ impl<'a> Evaluator<'a> {
         let mut stats = self.stats.get();
         stats.samples += samples;
         self.stats.set(stats);
+        if let Some(profile) = &self.profile {
+            profile.count(Work { samples, ..Work::default() });
+        }
         self.check_memory(samples)
     }
 

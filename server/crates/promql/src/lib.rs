@@ -27,8 +27,9 @@ pub mod script;
 
 pub use annotations::{Annotation, Annotations, Level};
 pub use engine::{
-    Context, Engine, ErrorKind, EvalError, Options, Output, Point, QueryValue, Range, Series,
-    Stats, Task, VectorSample, Workers, are_lasting, join, lookahead_ms,
+    Context, Engine, ErrorKind, EvalError, Options, Output, Plan, PlanNode, Point, Profiling,
+    QueryValue, Range, Series, Stats, Task, VectorSample, Work, Workers, are_lasting, join,
+    lookahead_ms,
 };
 pub use functions::{FUNCTIONS, Function, Variadic, find as find_function};
 pub use parser::{Expr, ParseError, parse};

@@ -55,7 +55,12 @@ fn options(params: &Params) -> Result<QueryOptions, Failure> {
             None => None,
         })
     };
-    Ok(QueryOptions { timeout: duration("timeout")?, lookback: duration("lookback_delta")? })
+    Ok(QueryOptions {
+        timeout: duration("timeout")?,
+        lookback: duration("lookback_delta")?,
+        skips_cache: params.get("nocache").is_some_and(|value| value != "0"),
+        explains: false,
+    })
 }
 
 fn answer(text: &str, output: &Output, limit: usize) -> Response {

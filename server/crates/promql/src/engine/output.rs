@@ -20,6 +20,8 @@ pub struct Output {
     pub left_out: Vec<String>,
     /// What it cost.
     pub stats: Stats,
+    /// What each part of the expression did, when [`Context::profile`](crate::Context::profile) asked.
+    pub plan: Option<super::Plan>,
 }
 
 /// What a query touched.

@@ -69,6 +69,10 @@ impl Evaluator<'_> {
 
     /// All rows of a vector expression, held in memory.
     pub(crate) fn rows(&self, expr: &Expr, steps: Steps) -> Result<Vec<Row>, EvalError> {
+        self.counted(expr, || self.rows_of_part(expr, steps))
+    }
+
+    fn rows_of_part(&self, expr: &Expr, steps: Steps) -> Result<Vec<Row>, EvalError> {
         if steps.count > 1 && is_invariant(expr) {
             let rows = self.rows(expr, steps.first())?;
             self.hold(rows.len() * (steps.count - 1))?;
@@ -140,6 +144,15 @@ impl Evaluator<'_> {
 
     /// The rows of a vector expression one by one. Those computed series by series are never held.
     pub(crate) fn stream(
+        &self,
+        expr: &Expr,
+        steps: Steps,
+        sink: &mut Sink<'_>,
+    ) -> Result<(), EvalError> {
+        self.stream_counted(expr, steps, sink)
+    }
+
+    pub(super) fn stream_part(
         &self,
         expr: &Expr,
         steps: Steps,

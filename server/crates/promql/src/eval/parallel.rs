@@ -6,16 +6,17 @@
 
 use std::{
     cell::{Cell, RefCell},
+    collections::HashMap,
     ops::Range,
     sync::Arc,
 };
 
 use model::{Timestamp, storage::Selection};
 
-use super::{Evaluator, Steps};
+use super::{Evaluator, Steps, profile::Profile};
 use crate::{
     annotations::Annotations,
-    engine::{EvalError, Stats, Task},
+    engine::{EvalError, Stats, Task, Work},
     functions::{Special, range::RangeFunction},
     parser::{Expr, ExprKind, Selector, ValueType},
 };
@@ -37,6 +38,7 @@ pub(super) struct Share<'a> {
 struct Findings {
     annotations: Annotations,
     stats: Stats,
+    work: HashMap<usize, Work>,
 }
 
 /// A piece that may not be computed yet.
@@ -56,7 +58,7 @@ impl<'a> Evaluator<'a> {
             return Ok(vec![piece(self)?]);
         };
         let (selector, range) = (leaf.selector, self.reach(&leaf, steps)?);
-        let selection = self.select(selector, range)?;
+        let selection = self.in_turn_of(leaf.part, || self.select(selector, range))?;
         let count = selection.labels().len();
         let pieces = match workers.count().min(count) {
             0 => 1,
@@ -76,10 +78,14 @@ impl<'a> Evaluator<'a> {
             Box::new(task) as Task<'_>
         });
         let tasks: Vec<Task<'_>> = tasks.collect();
+        let part = self.profile.as_ref().map(Profile::pause);
         if pieces == 1 {
             tasks.into_iter().for_each(|task| task());
         } else {
             workers.run(tasks);
+        }
+        if let Some((profile, part)) = self.profile.as_ref().zip(part) {
+            profile.resume(part);
         }
         let mut values = Vec::with_capacity(pieces);
         for slot in slots {
@@ -99,7 +105,7 @@ impl<'a> Evaluator<'a> {
         match &expr.kind {
             ExprKind::Paren(inner) => self.leaf(inner),
             ExprKind::Sign { operand, .. } => self.leaf(operand),
-            ExprKind::Selector(selector) => Leaf::of(selector, None),
+            ExprKind::Selector(selector) => Leaf::of(expr, selector, None),
             ExprKind::Binary(binary) => {
                 let (scalar, vector) = match binary.left.value_type() {
                     ValueType::Scalar => (&binary.left, &binary.right),
@@ -121,7 +127,7 @@ impl<'a> Evaluator<'a> {
                     return None;
                 }
                 match &arg.unwrapped().kind {
-                    ExprKind::Range(range) => Leaf::of(&range.selector, Some(range)),
+                    ExprKind::Range(range) => Leaf::of(expr, &range.selector, Some(range)),
                     ExprKind::Subquery(_) => None,
                     _ => self.leaf(arg),
                 }
@@ -139,7 +145,11 @@ impl<'a> Evaluator<'a> {
     }
 
     fn into_findings(self) -> Findings {
-        Findings { annotations: self.annotations.into_inner(), stats: self.stats.get() }
+        Findings {
+            annotations: self.annotations.into_inner(),
+            stats: self.stats.get(),
+            work: self.profile.map(Profile::into_work).unwrap_or_default(),
+        }
     }
 
     fn add_findings(&self, findings: Findings) {
@@ -149,6 +159,9 @@ impl<'a> Evaluator<'a> {
         stats.samples += findings.stats.samples;
         stats.peak_samples = stats.peak_samples.max(findings.stats.peak_samples);
         self.stats.set(stats);
+        if let Some(profile) = &self.profile {
+            profile.join(findings.work);
+        }
     }
 }
 
@@ -185,12 +198,15 @@ impl<'a> Origin<'a> {
             stats: Cell::default(),
             held: Arc::clone(&self.held),
             share: Some(share),
+            profile: self.ctx.profile.map(|profiling| Profile::new(profiling.clock)),
         }
     }
 }
 
 /// The selector that all rows come from, and the range around it.
 struct Leaf<'e> {
+    /// The part of the expression that reads it.
+    part: &'e Expr,
     selector: &'e Selector,
     range: Option<&'e crate::parser::RangeSelector>,
 }
@@ -198,10 +214,11 @@ struct Leaf<'e> {
 impl<'e> Leaf<'e> {
     /// A selector at a fixed time is evaluated once, not at every step.
     fn of(
+        part: &'e Expr,
         selector: &'e Selector,
         range: Option<&'e crate::parser::RangeSelector>,
     ) -> Option<Self> {
-        selector.at.is_none().then_some(Self { selector, range })
+        selector.at.is_none().then_some(Self { part, selector, range })
     }
 }
 

@@ -423,10 +423,10 @@ impl TsdbSelection<'_> {
             return Ok(());
         }
         if columns::last_time(out).is_none_or(|last| last < first) {
-            return samples.read(out).map_err(damaged);
+            return samples.read_around(self.start, self.end, out).map_err(damaged);
         }
         let mut own = Column::default();
-        samples.read(&mut own).map_err(damaged)?;
+        samples.read_around(self.start, self.end, &mut own).map_err(damaged)?;
         columns::merge(out, &own);
         Ok(())
     }
