@@ -33,6 +33,8 @@ pub(crate) struct QueryOptions {
     pub(crate) skips_cache: bool,
     /// Measure the time of each part of the expression.
     pub(crate) explains: bool,
+    /// Count the samples of each step.
+    pub(crate) counts_steps: bool,
 }
 
 /// Why a query has no answer.
@@ -189,6 +191,7 @@ impl Queries {
                 is_late: Some(&is_late),
                 lookback: options.lookback,
                 workers: Some(&*queries.helpers),
+                counts_steps: options.counts_steps,
                 profile: Some(Profiling {
                     clock: if has_clock { Some(&clock) } else { None },
                 }),

@@ -9,6 +9,7 @@ mod params;
 mod query;
 mod rules;
 mod series;
+mod stream;
 mod value;
 pub(crate) mod write;
 

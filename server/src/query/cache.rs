@@ -167,6 +167,7 @@ impl Cache {
                 left_out: Vec::new(),
                 stats: Stats::default(),
                 plan: None,
+                steps: Vec::new(),
             }
         } else {
             let rest = Range { start: until + query.range.step_ms, ..query.range };

@@ -63,6 +63,8 @@ pub struct Context<'a> {
     pub lookback: Option<Duration>,
     /// Who helps with large queries.
     pub workers: Option<&'a dyn Workers>,
+    /// Whether to count the samples that each step sees, see [`Output::steps`].
+    pub counts_steps: bool,
     /// Whether to keep account of what each part of the expression does, see [`Output::plan`].
     pub profile: Option<Profiling<'a>>,
 }
@@ -81,6 +83,7 @@ impl std::fmt::Debug for Context<'_> {
             .field("has_deadline", &self.is_late.is_some())
             .field("lookback", &self.lookback)
             .field("has_workers", &self.workers.is_some())
+            .field("counts_steps", &self.counts_steps)
             .field("profile", &self.profile)
             .finish()
     }

@@ -59,6 +59,8 @@ pub(crate) struct Evaluator<'a> {
     /// When this evaluates a piece of the query: which series.
     share: Option<Share<'a>>,
     profile: Option<Profile<'a>>,
+    /// Samples seen by each step of the query, when they are counted.
+    seen: RefCell<Vec<u64>>,
 }
 
 impl<'a> Evaluator<'a> {
@@ -80,11 +82,13 @@ impl<'a> Evaluator<'a> {
             held: Arc::default(),
             share: None,
             profile: ctx.profile.map(|profiling| Profile::new(profiling.clock)),
+            seen: RefCell::new(vec![0; if ctx.counts_steps { query.count } else { 0 }]),
         }
     }
 
     pub(crate) fn finish(self, expr: &Expr, value: QueryValue) -> Output {
         Output {
+            steps: self.query.iter().zip(self.seen.take()).collect(),
             plan: self.profile.as_ref().map(|profile| profile.plan(expr)),
             value,
             annotations: self.annotations.into_inner(),
@@ -106,6 +110,21 @@ impl<'a> Evaluator<'a> {
 
     pub(crate) fn note(&self, note: &Note<'_>, span: Span) {
         self.annotations.borrow_mut().add(note, span);
+    }
+
+    /// Counts what each step saw of a series. The steps of subqueries see it for the first one of the
+    /// query's that needs it.
+    fn count_seen(&self, steps: Steps, samples: impl Fn(usize) -> u64) {
+        let mut seen = self.seen.borrow_mut();
+        if seen.is_empty() {
+            return;
+        }
+        for step in 0..steps.count {
+            let after = (steps.at(step) - self.query.start + self.query.step - 1)
+                .div_euclid(self.query.step);
+            let place = usize::try_from(after).unwrap_or(0).min(seen.len() - 1);
+            seen[place] += samples(step);
+        }
     }
 
     pub(crate) fn count_series(&self, series: usize) {

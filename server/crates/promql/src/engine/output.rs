@@ -22,6 +22,10 @@ pub struct Output {
     pub stats: Stats,
     /// What each part of the expression did, when [`Context::profile`](crate::Context::profile) asked.
     pub plan: Option<super::Plan>,
+    /// For every step of the query the samples it saw, those of overlapping windows again; empty
+    /// unless [`Context::counts_steps`](crate::Context::counts_steps) asked. A histogram counts by the
+    /// memory it takes in samples, as in Prometheus.
+    pub steps: Vec<(Timestamp, u64)>,
 }
 
 /// What a query touched.

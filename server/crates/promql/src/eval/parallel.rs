@@ -39,6 +39,7 @@ struct Findings {
     annotations: Annotations,
     stats: Stats,
     work: HashMap<usize, Work>,
+    seen: Vec<u64>,
 }
 
 /// A piece that may not be computed yet.
@@ -148,6 +149,7 @@ impl<'a> Evaluator<'a> {
         Findings {
             annotations: self.annotations.into_inner(),
             stats: self.stats.get(),
+            seen: self.seen.into_inner(),
             work: self.profile.map(Profile::into_work).unwrap_or_default(),
         }
     }
@@ -161,6 +163,9 @@ impl<'a> Evaluator<'a> {
         self.stats.set(stats);
         if let Some(profile) = &self.profile {
             profile.join(findings.work);
+        }
+        for (seen, more) in self.seen.borrow_mut().iter_mut().zip(findings.seen) {
+            *seen += more;
         }
     }
 }
@@ -199,6 +204,7 @@ impl<'a> Origin<'a> {
             held: Arc::clone(&self.held),
             share: Some(share),
             profile: self.ctx.profile.map(|profiling| Profile::new(profiling.clock)),
+            seen: RefCell::new(vec![0; if self.ctx.counts_steps { self.query.count } else { 0 }]),
         }
     }
 }

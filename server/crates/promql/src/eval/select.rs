@@ -6,7 +6,7 @@ use std::{
 };
 
 use model::{
-    Column, Labels, Timestamp, Value, is_stale,
+    Column, Labels, NativeHistogram, Timestamp, Value, is_stale,
     rollup::{RollupColumn, window_at},
     storage::{Select, Selection},
 };
@@ -163,6 +163,10 @@ impl Evaluator<'_> {
                     continue;
                 }
             }
+            self.count_seen(steps, |step| match values.histogram(step) {
+                Some(histogram) => size_in_samples(histogram),
+                None => u64::from(values.is_present(step)),
+            });
             sink(RowRef { labels, drop_name: false, values: &values }, &times)?;
         }
         Ok(())
@@ -232,6 +236,11 @@ impl Evaluator<'_> {
                     Some(Rolled { zones, windows: &rollups })
                 }
             };
+            self.count_seen(steps, |step| {
+                let StepWindow { floats, histograms, .. } = windows[step];
+                let histograms = &column.histograms[histograms.0..histograms.1];
+                (floats.1 - floats.0) as u64 + histograms.iter().map(|h| size_in_samples(h)).sum::<u64>()
+            });
             visit(labels, &column, &windows, rolled.as_ref())?;
         }
         self.release(weight);
@@ -290,6 +299,14 @@ impl Evaluator<'_> {
             _ => Ok(Vec::new()),
         }
     }
+}
+
+/// How many samples take as much memory as a histogram. Source: `HPoint.size` in Prometheus.
+fn size_in_samples(histogram: &NativeHistogram) -> u64 {
+    let numbers = histogram.positive.len() + histogram.negative.len();
+    let spans = histogram.positive_spans.len() + histogram.negative_spans.len();
+    // A histogram's fixed part has 88 bytes there, a sample 16.
+    ((88 + 8 * numbers + 8 * spans + 8 + 8 * histogram.custom_bounds.len()) / 16) as u64
 }
 
 fn inside(column: &Column, window: &StepWindow) -> Column {
