@@ -24,6 +24,7 @@ use crate::{
 
 mod changes;
 mod deletion;
+mod gathering;
 mod import;
 mod maintain;
 mod merge;
