@@ -192,9 +192,7 @@ impl Queries {
                 lookback: options.lookback,
                 workers: Some(&*queries.helpers),
                 counts_steps: options.counts_steps,
-                profile: Some(Profiling {
-                    clock: if has_clock { Some(&clock) } else { None },
-                }),
+                profile: Some(Profiling { clock: if has_clock { Some(&clock) } else { None } }),
             };
             let result = work(&queries, &ctx);
             log.finish(started.elapsed(), &result);

@@ -110,10 +110,7 @@ impl<'a> Batch<'a> {
         if self.count >= SAMPLES_PER_REQUEST { self.send(send) } else { Ok(()) }
     }
 
-    fn send(
-        &mut self,
-        send: &mut dyn FnMut(&Request) -> anyhow::Result<()>,
-    ) -> anyhow::Result<()> {
+    fn send(&mut self, send: &mut dyn FnMut(&Request) -> anyhow::Result<()>) -> anyhow::Result<()> {
         let full = std::mem::replace(self, Self::new(self.has_histograms));
         let body = remote::pack(&full.encoder.finish()).context("a request is below 4 GiB")?;
         send(&Request { body, has_histograms: self.has_histograms })
@@ -146,7 +143,8 @@ fn histogram_labels(number: usize) -> Labels {
 
 /// Counters of different speed, and gauges with two decimals.
 fn value(number: usize, step: usize) -> f64 {
-    let noise = |salt: usize| (step * 7_919 + number * 104_729 + salt).wrapping_mul(2_654_435_761) >> 7;
+    let noise =
+        |salt: usize| (step * 7_919 + number * 104_729 + salt).wrapping_mul(2_654_435_761) >> 7;
     if number < COUNTERS {
         (step * (10 + number % 50)) as f64 + (noise(0) % 10) as f64
     } else {

@@ -125,8 +125,7 @@ fn measure(servers: &mut [Server], row: &Row) -> anyhow::Result<()> {
             continue;
         }
         // Prometheus does not know the parameter and has nothing to forget.
-        let path =
-            if row.is_cached { row.path.clone() } else { format!("{}&nocache=1", row.path) };
+        let path = if row.is_cached { row.path.clone() } else { format!("{}&nocache=1", row.path) };
         let mut times = Vec::new();
         let mut length = server.connection.get(&path)?.len();
         for _ in 0..RUNS {

@@ -50,11 +50,7 @@ pub(crate) fn all(end: i64) -> Vec<Row> {
             8.0,
         ),
         row("values of a label", format!("/api/v1/label/service/values?{span}"), 0.1),
-        row(
-            "series of 1,000",
-            format!("/api/v1/series?match[]=shop_requests_total&{span}"),
-            1.0,
-        ),
+        row("series of 1,000", format!("/api/v1/series?match[]=shop_requests_total&{span}"), 1.0),
         row("series of 10,000", format!("/api/v1/series?match[]={one_and_all}&{span}"), 10.0),
         Row {
             target: None,

@@ -103,8 +103,8 @@ impl Cacheable {
         let first_changed = changed.saturating_sub(self.lookahead_ms);
         let Range { start, step_ms, .. } = self.range;
         // The step just before the first one that is changed or later.
-        let steps = (i128::from(first_changed) - i128::from(start) - 1)
-            .div_euclid(i128::from(step_ms));
+        let steps =
+            (i128::from(first_changed) - i128::from(start) - 1).div_euclid(i128::from(step_ms));
         let last = i128::from(start) + steps * i128::from(step_ms);
         i64::try_from(last).unwrap_or(Timestamp::MIN)
     }

@@ -88,11 +88,21 @@ fn calls_of_grafana(end: i64) -> Vec<(&'static str, String, &'static str, Value)
         ("exemplars", format!("query=requests_total&{span}"), "/api/v1/query_exemplars", json!([])),
         ("rules", String::new(), "/api/v1/rules", Value::Null),
         ("alerts", String::new(), "/api/v1/alerts", Value::Null),
-        ("panel", format!("query=sum(rate(requests_total[1m]))&{span}&step=15"), "/api/v1/query_range", Value::Null),
+        (
+            "panel",
+            format!("query=sum(rate(requests_total[1m]))&{span}&step=15"),
+            "/api/v1/query_range",
+            Value::Null,
+        ),
         ("flags", String::new(), "/api/v1/status/flags", Value::Null),
         ("configuration", String::new(), "/api/v1/status/config", Value::Null),
         ("process", String::new(), "/api/v1/status/runtimeinfo", Value::Null),
-        ("tree", "query=sum by (job) (rate(requests_total[1m]))".replace(' ', "+"), "/api/v1/parse_query", Value::Null),
+        (
+            "tree",
+            "query=sum by (job) (rate(requests_total[1m]))".replace(' ', "+"),
+            "/api/v1/parse_query",
+            Value::Null,
+        ),
         ("features", String::new(), "/api/v1/features", Value::Null),
         ("targets", "state=active".to_owned(), "/api/v1/targets", Value::Null),
     ]
@@ -117,10 +127,8 @@ async fn the_calls_of_grafana_are_answered() {
 async fn a_large_answer_is_streamed_and_packed_for_those_who_accept_it() {
     let folder = Folder::new();
     let (server, end) = server(&folder, 200, &[]).await;
-    let path = format!(
-        "/api/v1/query_range?query=requests_total&start={}&end={end}&step=1",
-        end - 500
-    );
+    let path =
+        format!("/api/v1/query_range?query=requests_total&start={}&end={end}&step=1", end - 500);
     let plain = server.http.get(&path).await;
     assert_eq!(plain.header("content-length"), "", "its length is not known beforehand");
     let series = plain.ok()["data"]["result"].as_array().unwrap().len();
@@ -264,14 +272,15 @@ async fn answers_are_those_of_prometheus() {
     write(&peer.http, &samples(end * 1000, 6)).await;
     let start = end - 590;
     let span = format!("start={start}&end={end}");
+    // No sample lies on the border of a window: there version 2 and 3 differ.
     let same = [
         "query?query=1%2B1".to_owned(),
         "query?query=requests_total".to_owned(),
         "query?query=topk(2,requests_total)".to_owned(),
-        "query?query=requests_total[1m]".to_owned(),
+        "query?query=requests_total[63s]".to_owned(),
         "query?query=%22text%22".to_owned(),
         "query?query=absent(nothing)".to_owned(),
-        format!("query_range?query=sum by (job)(rate(requests_total[1m]))&{span}&step=15"),
+        format!("query_range?query=sum by (job)(rate(requests_total[63s]))&{span}&step=15"),
         format!("query_range?query=requests_total>100&{span}&step=15"),
         format!("query_range?query=time()&{span}&step=0.5m"),
         format!("series?match[]=requests_total&{span}"),
@@ -286,7 +295,8 @@ async fn answers_are_those_of_prometheus() {
         "metadata?limit=0".to_owned(),
     ];
     for path in &same {
-        let path = format!("/api/v1/{path}{}time={end}", if path.contains('?') { '&' } else { '?' });
+        let path =
+            format!("/api/v1/{path}{}time={end}", if path.contains('?') { '&' } else { '?' });
         let (ours, theirs) = (server.http.get(&path).await, peer.http.get(&path).await);
         assert_eq!(ours.status, theirs.status, "{path}: {} {}", ours.text, theirs.text);
         let mut ours = ours.json();
@@ -296,7 +306,7 @@ async fn answers_are_those_of_prometheus() {
     }
     for path in [
         format!("query?query=requests_total&time={end}&stats=all"),
-        format!("query_range?query=rate(requests_total[1m])&{span}&step=60&stats=all"),
+        format!("query_range?query=rate(requests_total[63s])&{span}&step=60&stats=all"),
     ] {
         let path = format!("/api/v1/{path}");
         let (ours, theirs) = (server.http.get(&path).await.ok(), peer.http.get(&path).await.ok());

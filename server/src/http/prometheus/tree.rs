@@ -4,7 +4,9 @@ use axum::response::{IntoResponse, Response};
 use model::{Matcher, number::Shortest};
 use promql::{
     Expr, Variadic,
-    parser::{At, Binary, Call, Cardinality, ExprKind, Extent, Grouping, Length, Selector, ValueType},
+    parser::{
+        At, Binary, Call, Cardinality, ExprKind, Extent, Grouping, Length, Selector, ValueType,
+    },
 };
 use serde_json::{Value, json};
 

@@ -64,8 +64,7 @@ impl NativeHistogram {
             };
             // In the same layout, with nothing inside the zero bucket, places tell which buckets belong
             // together. That is nearly always so, and bounds are expensive.
-            let is_same_layout =
-                shift <= 0 && now.0 == before.0 && now.1.len() == before.1.len();
+            let is_same_layout = shift <= 0 && now.0 == before.0 && now.1.len() == before.1.len();
             if is_same_layout && now.0.first().is_none_or(|first| is_outside(first.offset)) {
                 if now.1.iter().zip(before.1).any(|(now, before)| now < before) {
                     return true;

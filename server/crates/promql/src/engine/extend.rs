@@ -55,9 +55,9 @@ pub fn lookahead_ms(expr: &Expr, lookback: Duration) -> Option<i64> {
         _ => 0,
     };
     let children = expr.children().into_iter();
-    children.map(|child| lookahead_ms(child, lookback)).try_fold(own.max(0), |most, child| {
-        child.map(|child| most.max(child))
-    })
+    children
+        .map(|child| lookahead_ms(child, lookback))
+        .try_fold(own.max(0), |most, child| child.map(|child| most.max(child)))
 }
 
 fn offset_ms(offset: Option<&Length>) -> Option<i64> {

@@ -239,7 +239,8 @@ impl Evaluator<'_> {
             self.count_seen(steps, |step| {
                 let StepWindow { floats, histograms, .. } = windows[step];
                 let histograms = &column.histograms[histograms.0..histograms.1];
-                (floats.1 - floats.0) as u64 + histograms.iter().map(|h| size_in_samples(h)).sum::<u64>()
+                (floats.1 - floats.0) as u64
+                    + histograms.iter().map(|h| size_in_samples(h)).sum::<u64>()
             });
             visit(labels, &column, &windows, rolled.as_ref())?;
         }

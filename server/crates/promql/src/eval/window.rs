@@ -78,13 +78,7 @@ impl WindowSpec {
             let start = end.saturating_sub(self.range_ms.max(window_at(zones, end)));
             let (oldest, newest) = (start.saturating_sub(before), end.saturating_add(after));
             slide(&column.float_times, oldest, newest, &mut floats, &mut strides.0);
-            slide(
-                &column.histogram_times,
-                oldest,
-                newest,
-                &mut histograms,
-                &mut strides.1,
-            );
+            slide(&column.histogram_times, oldest, newest, &mut histograms, &mut strides.1);
             out.push(StepWindow { start, end, floats, histograms });
         }
     }

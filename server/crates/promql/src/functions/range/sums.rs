@@ -195,8 +195,7 @@ impl Mean {
             }
         }
         // As shares of the common mean, which do not overflow.
-        let total =
-            self.value() * (self.count / count) + other.value() * (other.count / count);
+        let total = self.value() * (self.count / count) + other.value() * (other.count / count);
         self.sum = Kahan { sum: total, compensation: 0.0 };
         (self.count, self.is_incremental) = (count, true);
     }
