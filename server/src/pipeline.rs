@@ -28,7 +28,7 @@ use tokio::{
     time::Instant,
 };
 use tokio_util::sync::CancellationToken;
-use tsdb::{Health, Tsdb};
+use tsdb::{Health, Newest, Tsdb};
 
 use clock::ClockWatch;
 pub(crate) use outside::Outside;
@@ -270,6 +270,11 @@ pub(crate) fn latest(
     start: Timestamp,
     end: Timestamp,
 ) -> Result<Option<Sample>, StorageError> {
+    match store.newest(labels, start, end) {
+        Newest::Nothing => return Ok(None),
+        Newest::Sample(sample) if !sample.value.is_stale() => return Ok(Some(sample)),
+        Newest::Sample(_) | Newest::Elsewhere => {}
+    }
     let matchers: Vec<Matcher> =
         labels.iter().map(|(name, value)| Matcher::equal(name, value)).collect();
     let request = Select { matchers: &matchers, start, end, max_series: usize::MAX };

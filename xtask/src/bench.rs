@@ -1,4 +1,5 @@
-//! `cargo xtask bench [NAME]`: runs the benchmark programs and keeps their figures.
+//! `cargo xtask bench [NAME]`: runs the benchmark programs and keeps their figures. A name stands for
+//! all that begin with it: `store` for `store_peers` too.
 //!
 //! A benchmark is an example program `bench_NAME` of any crate. Each line of its stdout that is a
 //! JSON object is one figure; every other line is for the reader. A figure has
@@ -26,13 +27,20 @@ struct Benchmark {
     package: String,
 }
 
+impl Benchmark {
+    /// Whether the name is its own or its first words: `store` is `store_peers` too.
+    fn is_called(&self, name: &str) -> bool {
+        self.name.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('_'))
+    }
+}
+
 pub(crate) fn run(args: &[String]) -> Result<()> {
     let metadata = workspace::metadata()?;
     let all = find(&metadata.packages);
     let known = all.iter().map(|b| b.name.as_str()).collect::<Vec<_>>().join(", ");
     let (chosen, rest): (Vec<&Benchmark>, &[String]) = match args {
         [] => (all.iter().collect(), &[]),
-        [name, rest @ ..] => (all.iter().filter(|b| b.name == *name).collect(), rest),
+        [name, rest @ ..] => (all.iter().filter(|b| b.is_called(name)).collect(), rest),
     };
     if chosen.is_empty() {
         bail!("usage: cargo xtask bench [NAME [ARGS]]; there are: {known}");
@@ -113,6 +121,15 @@ mod tests {
         };
         let expected = Benchmark { name: "ingest".to_owned(), package: "ingest".to_owned() };
         assert_eq!(find(&[package]), [expected]);
+    }
+
+    #[test]
+    fn a_name_stands_for_all_benchmarks_that_begin_with_it() {
+        let benchmark = |name: &str| Benchmark { name: name.to_owned(), package: String::new() };
+        assert!(benchmark("store").is_called("store"));
+        assert!(benchmark("store_peers").is_called("store"));
+        assert!(!benchmark("stores").is_called("store"));
+        assert!(!benchmark("store").is_called("store_peers"));
     }
 
     #[test]

@@ -63,7 +63,9 @@ pub(crate) fn unit(expr: &Expr, unit_of_metric: &dyn Fn(&str) -> Option<Unit>) -
             }
         }
         ExprKind::Binary(binary) => of_binary(binary, unit_of_metric),
-        ExprKind::Number(_) | ExprKind::Text(_) | ExprKind::Paren(_) => Unit::None,
+        ExprKind::Number(_) | ExprKind::Text(_) | ExprKind::Bytes(_) | ExprKind::Paren(_) => {
+            Unit::None
+        }
     }
 }
 

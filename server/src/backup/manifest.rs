@@ -1,6 +1,6 @@
 //! What a backup holds.
 
-use std::{fmt::Write as _, io::Read, path::Path};
+use std::{io::Read, path::Path};
 
 use anyhow::{Context as _, bail};
 use serde::{Deserialize, Serialize};
@@ -85,10 +85,5 @@ pub(super) fn digest(
         each(piece)?;
         length += count as u64;
     }
-    let mut hex = String::new();
-    for byte in hash.finalize() {
-        // Writing to a text never fails.
-        let _ = write!(hex, "{byte:02x}");
-    }
-    Ok((length, hex))
+    Ok((length, model::text::hex(&hash.finalize())))
 }

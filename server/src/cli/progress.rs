@@ -5,6 +5,7 @@ use std::{
     time::Duration,
 };
 
+use notify::quantity::Unit;
 use tokio::time::Instant;
 
 /// The time between two changes of the line.
@@ -66,20 +67,7 @@ fn share(done: u64, total: u64, elapsed: Duration) -> String {
 
 /// A number of bytes in the largest unit that fits.
 pub(super) fn bytes(count: u64) -> String {
-    const UNITS: [&str; 4] = ["KiB", "MiB", "GiB", "TiB"];
-    if count < 1024 {
-        return format!("{count} B");
-    }
-    let mut size = count as f64 / 1024.0;
-    let mut unit = UNITS[0];
-    for next in &UNITS[1..] {
-        if size < 1024.0 {
-            break;
-        }
-        size /= 1024.0;
-        unit = next;
-    }
-    format!("{size:.1} {unit}")
+    Unit::Bytes.display(count as f64)
 }
 
 #[cfg(test)]
@@ -92,13 +80,5 @@ mod tests {
         assert_eq!(share(0, 100, second), "0 %, ");
         assert_eq!(share(25, 100, second), "25 %, 3s left, ");
         assert_eq!(share(200, 100, second), "100 %, 0s left, ");
-    }
-
-    #[test]
-    fn bytes_are_told_in_the_largest_unit_that_fits() {
-        let cases = [(0, "0 B"), (1023, "1023 B"), (1536, "1.5 KiB"), (5 << 30, "5.0 GiB")];
-        for (count, expected) in cases {
-            assert_eq!(bytes(count), expected);
-        }
     }
 }

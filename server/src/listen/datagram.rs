@@ -71,10 +71,7 @@ struct Reader<'a> {
     worker: usize,
     /// How long to rest after a batch that was not full; not at all on a socket file.
     rest: Option<Duration>,
-    /// Numbers of allowed senders that have one. Bounded, because senders beyond the limit have none.
-    known: HashMap<IpAddr, SourceId>,
-    /// Who sent the datagram before: most come several in a row.
-    last: Option<(IpAddr, SourceId)>,
+    senders: Senders,
     buffers: Vec<Vec<u8>>,
     headers: MultiHeaders<SockaddrStorage>,
     received: Vec<Received>,
@@ -88,8 +85,7 @@ impl<'a> Reader<'a> {
             worker: socket.worker,
             rest: (listener.endpoint.transport() == Transport::Udp)
                 .then(|| rest_within(listener.granted_buffer.unwrap_or(0))),
-            known: HashMap::new(),
-            last: None,
+            senders: Senders::default(),
             buffers: vec![vec![0; MAX_DATAGRAM]; BATCH + 1],
             headers: MultiHeaders::preallocate(BATCH, None),
             received: Vec::with_capacity(BATCH + 1),
@@ -166,22 +162,42 @@ impl<'a> Reader<'a> {
     fn accept(&mut self) {
         let mut batch = self.listener.batch(self.worker);
         for (received, buffer) in self.received.iter().zip(&self.buffers) {
-            let last = self.last.filter(|(address, _)| received.address == Some(*address));
-            let source = if let Some((_, source)) = last {
-                source
-            } else {
-                let known = received.address.and_then(|address| self.known.get(&address).copied());
-                let Some(source) = known.or_else(|| self.listener.admit(received.address)) else {
-                    continue;
-                };
-                if let Some(address) = received.address.filter(|_| source != SourceId(0)) {
-                    self.known.insert(address, source);
-                    self.last = Some((address, source));
-                }
-                source
-            };
-            batch.accept(&buffer[..received.length], source, received.is_truncated);
+            if let Some(source) = self.senders.source_of(received.address, self.listener) {
+                batch.accept(&buffer[..received.length], source, received.is_truncated);
+            }
         }
+    }
+}
+
+/// What a reader knows of who sends to it.
+#[derive(Debug, Default)]
+struct Senders {
+    /// Numbers of allowed senders that have one. Bounded, because senders beyond the limit have none.
+    known: HashMap<IpAddr, SourceId>,
+    /// Who sent the datagram before: most come several in a row.
+    last: Option<(IpAddr, SourceId)>,
+}
+
+impl Senders {
+    /// The number of a sender; nothing where the listener does not allow it.
+    fn source_of(&mut self, address: Option<IpAddr>, listener: &Listener) -> Option<SourceId> {
+        if let Some((last, source)) = self.last
+            && Some(last) == address
+        {
+            return Some(source);
+        }
+        let known = address.and_then(|address| self.known.get(&address).copied());
+        let source = match known {
+            Some(source) => source,
+            None => listener.admit(address)?,
+        };
+        if let Some(address) = address.filter(|_| source != SourceId(0)) {
+            if known.is_none() {
+                self.known.insert(address, source);
+            }
+            self.last = Some((address, source));
+        }
+        Some(source)
     }
 }
 

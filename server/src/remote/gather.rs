@@ -1,13 +1,12 @@
 //! From a message to samples of series that the store knows.
 
-use std::{collections::HashSet, sync::Mutex};
+use std::collections::HashSet;
 
 use model::{Labels, Metadata, Timestamp, Value};
 use remote::{Message, Series, WireError};
 use tsdb::{Batch, SeriesRef, Tsdb};
 
 use super::{
-    books::lock,
     known::{KnownSeries, NoRoom, Number},
     outgoing::Row,
     receive::ReceiveOptions,
@@ -37,8 +36,6 @@ pub(crate) struct Received {
 #[derive(Debug, Default)]
 pub(super) struct Gathered {
     samples: Vec<(SeriesRef, Timestamp, Value)>,
-    /// The number of each sample's series.
-    numbers: Vec<Number>,
     metadata: Vec<Metadata>,
     pub(super) received: Received,
 }
@@ -62,7 +59,6 @@ impl<'a> Gathering<'a> {
     ) -> Self {
         let mut out = Gathered::default();
         out.samples.reserve(known.expected_samples);
-        out.numbers.reserve(known.expected_samples);
         Self { store, options, known, now, out }
     }
 
@@ -104,19 +100,19 @@ impl<'a> Gathering<'a> {
         for sample in series.samples() {
             let (timestamp, value) = sample?;
             if self.is_in_time(timestamp, series) {
-                self.push(number, reference, timestamp, Value::Float(value));
+                self.out.samples.push((reference, timestamp, Value::Float(value)));
                 self.out.received.samples += 1;
             }
         }
         if series.has_histograms {
-            self.histograms(series, number, reference)?;
+            self.histograms(series, reference)?;
         }
         if let Some(said) = series.metadata()?
             && self.known.says_new(number, said.key())
         {
-            let name = self.known.labels(number).and_then(Labels::metric_name);
-            if let Some(metadata) = name.map(|name| said.for_metric(name)) {
-                self.metadata(metadata);
+            let labels = self.store.labels(reference);
+            if let Some(name) = labels.as_ref().and_then(Labels::metric_name) {
+                self.metadata(said.for_metric(name));
             }
         }
         Ok(())
@@ -129,7 +125,7 @@ impl<'a> Gathering<'a> {
         key: u128,
     ) -> Result<(Number, SeriesRef), (Reason, String)> {
         let labels = series.labels().map_err(|error| (Reason::BadLabels, error.to_string()))?;
-        self.known.learn(key, labels, self.store, self.now).map_err(|NoRoom| {
+        self.known.learn(key, &labels, self.store, self.now).map_err(|NoRoom| {
             let limit = self.options.max_series;
             let text = format!(
                 "remote writers have {limit} series already, which is remote_write.max_series"
@@ -138,18 +134,13 @@ impl<'a> Gathering<'a> {
         })
     }
 
-    fn histograms(
-        &mut self,
-        series: &Series<'_>,
-        number: Number,
-        reference: SeriesRef,
-    ) -> Result<(), WireError> {
+    fn histograms(&mut self, series: &Series<'_>, reference: SeriesRef) -> Result<(), WireError> {
         for histogram in series.histograms() {
             let (timestamp, histogram) = histogram?;
             match histogram {
                 Ok(histogram) if self.is_in_time(timestamp, series) => {
                     let value = Value::Histogram(histogram.into());
-                    self.push(number, reference, timestamp, value);
+                    self.out.samples.push((reference, timestamp, value));
                     self.out.received.histograms += 1;
                 }
                 Ok(_) => {}
@@ -160,12 +151,6 @@ impl<'a> Gathering<'a> {
             }
         }
         Ok(())
-    }
-
-    #[inline]
-    fn push(&mut self, number: Number, series: SeriesRef, timestamp: Timestamp, value: Value) {
-        self.out.samples.push((series, timestamp, value));
-        self.out.numbers.push(number);
     }
 
     #[inline]
@@ -210,36 +195,42 @@ fn count_samples(series: &Series<'_>) -> Result<u64, WireError> {
 
 impl Gathered {
     /// All samples with the labels of their series, to be sent on.
-    pub(super) fn rows(&self, known: &KnownSeries) -> Vec<Row> {
-        self.samples
-            .iter()
-            .zip(&self.numbers)
-            .filter_map(|((_, timestamp, value), number)| {
-                Some((known.labels(*number)?.clone(), *timestamp, value.clone()))
-            })
-            .collect()
+    pub(super) fn rows(&self, store: &Tsdb) -> Vec<Row> {
+        let with_labels = |(series, timestamp, value): &(SeriesRef, Timestamp, Value)| {
+            Some((store.labels(*series)?, *timestamp, value.clone()))
+        };
+        self.samples.iter().filter_map(with_labels).collect()
     }
 
-    /// Writes the samples. Returns whether they are on stable storage.
+    /// Writes the samples. `again` reads the message once more, for what turns out to belong to series
+    /// that the store forgot since they were last sent; they go on under new references, which replace
+    /// the old ones here. Returns whether everything is on stable storage.
+    ///
+    /// # Errors
+    /// Those of `again`.
     pub(super) fn commit(
         &mut self,
         store: &Tsdb,
-        known: &Mutex<KnownSeries>,
         now: Timestamp,
-    ) -> bool {
+        again: impl FnOnce(&HashSet<SeriesRef>) -> Result<Gathered, WireError>,
+    ) -> Result<bool, WireError> {
         let committed = self.commit_once(store, now);
         if committed.unknown.is_empty() {
-            return committed.is_durable;
+            return Ok(committed.is_durable);
         }
-        // The store forgot series since they were last sent. They go on under new references.
         let unknown: HashSet<SeriesRef> = committed.unknown.into_iter().collect();
-        self.keep_unknown(&unknown, &mut lock(known), store);
-        self.metadata.clear();
-        let again = self.commit_once(store, now);
-        if !again.unknown.is_empty() {
-            tracing::error!(series = again.unknown.len(), "the store refused series twice");
+        self.samples.retain(|(series, ..)| !unknown.contains(series));
+        let written: HashSet<SeriesRef> = self.samples.iter().map(|(series, ..)| *series).collect();
+        let mut rest = again(&unknown)?;
+        rest.samples.retain(|(series, ..)| !written.contains(series));
+        rest.metadata.clear();
+        let second = rest.commit_once(store, now);
+        self.received.replaced += rest.received.replaced;
+        self.samples.append(&mut rest.samples);
+        if !second.unknown.is_empty() {
+            tracing::error!(series = second.unknown.len(), "the store refused series twice");
         }
-        committed.is_durable && again.is_durable && again.unknown.is_empty()
+        Ok(committed.is_durable && second.is_durable && second.unknown.is_empty())
     }
 
     fn commit_once(&mut self, store: &Tsdb, now: Timestamp) -> tsdb::Committed {
@@ -251,24 +242,5 @@ impl Gathered {
         });
         self.received.replaced += committed.duplicates;
         committed
-    }
-
-    /// Keeps only the samples of series that the store forgot, under fresh references.
-    fn keep_unknown(
-        &mut self,
-        unknown: &HashSet<SeriesRef>,
-        known: &mut KnownSeries,
-        store: &Tsdb,
-    ) {
-        let samples = std::mem::take(&mut self.samples);
-        let numbers = std::mem::take(&mut self.numbers);
-        for ((series, timestamp, value), number) in samples.into_iter().zip(numbers) {
-            if unknown.contains(&series)
-                && let Some(fresh) = known.renew(number, store)
-            {
-                self.samples.push((fresh, timestamp, value));
-                self.numbers.push(number);
-            }
-        }
     }
 }

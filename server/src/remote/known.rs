@@ -1,10 +1,9 @@
 //! The series that remote writers have sent lately: how a series as it was sent is found in the store
 //! without reading its labels, and how many there may be.
+//!
+//! There are millions, so nothing is kept here that the store knows: labels are asked of it.
 
-use std::{
-    collections::{HashMap, HashSet},
-    hash::BuildHasher as _,
-};
+use std::collections::HashMap;
 
 use hashbrown::{HashTable, hash_table::Entry};
 use model::{Labels, Timestamp};
@@ -20,32 +19,25 @@ const MAX_FORMS: usize = 4;
 
 /// How exactly is noted when a series was last sent.
 const USED_STEP_MS: i64 = 60_000;
-/// No series has this key.
+/// No form has this key.
 const NO_KEY: u128 = 0;
 
-/// The number of a known series; stays with it as long as it is sent.
+/// The number of a form.
 pub(super) type Number = u32;
 
-/// What every sample needs of its series, as little as can be: a request touches it for each series it
-/// has.
+/// A form in which the labels of a series are sent. Most series have one.
 #[derive(Debug, Clone, Copy)]
-struct Hot {
-    /// The form in which it was sent last; [`NO_KEY`] when the slot is free.
+struct Form {
+    /// [`NO_KEY`] when the slot is free.
     key: u128,
     series: SeriesRef,
-    /// To the nearest [`USED_STEP_MS`].
-    last_used: Timestamp,
-}
-
-/// What is rarely needed of a series.
-#[derive(Debug)]
-struct Cold {
-    labels: Labels,
+    /// In steps of [`USED_STEP_MS`] since 1970.
+    last_used: u32,
     /// What was last said of its metric, as a hash; 0 for nothing.
-    said: u64,
+    said: u32,
 }
 
-/// A series with enough of the hash of its labels that a growing table need not hash them again.
+/// A form with enough of its key that a growing table need not look at the forms.
 #[derive(Debug, Clone, Copy)]
 struct Tag {
     hash: u32,
@@ -53,21 +45,14 @@ struct Tag {
 }
 
 impl Tag {
-    fn new(hash: u64, number: Number) -> Self {
-        Self { hash: (hash >> 32) as u32, number }
+    fn new(key: u128, number: Number) -> Self {
+        Self { hash: (key >> 64) as u32, number }
     }
 
     /// The hash as a table wants it: different at both ends.
     fn spread(self) -> u64 {
         u64::from(self.hash) << 32 | u64::from(self.hash)
     }
-}
-
-/// A key in pieces that leave no gap beside a number, of which there are millions.
-type PackedKey = [u32; 4];
-
-fn packed(key: u128) -> PackedKey {
-    [key as u32, (key >> 32) as u32, (key >> 64) as u32, (key >> 96) as u32]
 }
 
 /// There is no room for another series.
@@ -80,17 +65,13 @@ pub(super) struct KnownSeries {
     max_series: usize,
     /// A series that is not sent for this long makes room; the store forgets it at about the same time.
     idle_ms: i64,
-    hot: Vec<Hot>,
-    cold: Vec<Option<Cold>>,
+    forms: Vec<Form>,
     free: Vec<Number>,
-    /// The series found last. Senders keep their order, so the next one is most often the one that was
+    by_key: HashTable<Tag>,
+    /// The form found last. Senders keep their order, so the next one is most often the one that was
     /// learned after it, and the look into `by_key` can be spared.
     last: Number,
-    /// By the labels in the form in which they were sent.
-    by_key: HashMap<PackedKey, Number, foldhash::fast::RandomState>,
-    /// By the labels themselves.
-    by_labels: HashTable<Tag>,
-    hasher: foldhash::fast::RandomState,
+    series: SeriesSet,
     /// What is known of metrics, by hashes of name and content.
     metrics: HashMap<u64, u64, foldhash::fast::RandomState>,
     last_sweep: Timestamp,
@@ -103,13 +84,11 @@ impl KnownSeries {
         Self {
             max_series,
             idle_ms,
-            hot: Vec::new(),
-            cold: Vec::new(),
+            forms: Vec::new(),
             free: Vec::new(),
+            by_key: HashTable::new(),
             last: 0,
-            by_key: HashMap::default(),
-            by_labels: HashTable::new(),
-            hasher: foldhash::fast::RandomState::default(),
+            series: SeriesSet::default(),
             metrics: HashMap::default(),
             last_sweep: 0,
             expected_samples: 0,
@@ -118,7 +97,7 @@ impl KnownSeries {
 
     /// How many series there are.
     pub(super) fn len(&self) -> usize {
-        self.by_labels.len()
+        self.series.count
     }
 
     /// The series with this key, which is alive from now on.
@@ -128,17 +107,19 @@ impl KnownSeries {
             return None;
         }
         let guess = self.last.wrapping_add(1);
-        let number = match self.hot.get(guess as usize) {
-            Some(hot) if hot.key == key => guess,
-            _ => *self.by_key.get(&packed(key))?,
+        let number = match self.forms.get(guess as usize) {
+            Some(form) if form.key == key => guess,
+            _ => self.look_up(key)?,
         };
         self.last = number;
-        let hot = self.hot.get_mut(number as usize)?;
-        hot.key = key;
-        if now.saturating_sub(hot.last_used) >= USED_STEP_MS {
-            hot.last_used = now;
-        }
-        Some((number, hot.series))
+        let form = self.forms.get_mut(number as usize)?;
+        form.last_used = steps(now);
+        Some((number, form.series))
+    }
+
+    fn look_up(&self, key: u128) -> Option<Number> {
+        let is_same = |other: &Tag| self.forms[other.number as usize].key == key;
+        self.by_key.find(Tag::new(key, 0).spread(), is_same).map(|tag| tag.number)
     }
 
     /// Learns that `key` stands for these labels, and makes the series when it is new.
@@ -148,71 +129,52 @@ impl KnownSeries {
     pub(super) fn learn(
         &mut self,
         key: u128,
-        labels: Labels,
+        labels: &Labels,
         store: &Tsdb,
         now: Timestamp,
     ) -> Result<(Number, SeriesRef), NoRoom> {
         self.sweep(now);
         if self.by_key.len() > self.max_series.saturating_mul(MAX_FORMS) {
-            self.by_key.clear();
+            self.forget_all();
         }
-        let is_full = self.by_labels.len() >= self.max_series;
-        let next = self.free.last().copied().unwrap_or(self.hot.len() as Number);
-        let tag = Tag::new(self.hasher.hash_one(labels.as_packed()), next);
-        let cold = &self.cold;
-        let is_same = |other: &Tag| {
-            let known = cold.get(other.number as usize).and_then(Option::as_ref);
-            other.hash == tag.hash && known.is_some_and(|known| known.labels == labels)
-        };
-        let (number, series) = match self.by_labels.entry(tag.spread(), is_same, |t| t.spread()) {
-            Entry::Occupied(entry) => {
-                let number = entry.get().number;
-                let hot = &mut self.hot[number as usize];
-                (hot.key, hot.last_used) = (key, now);
-                (number, hot.series)
-            }
-            Entry::Vacant(_) if is_full => return Err(NoRoom),
+        let is_known = |found: SeriesRef| self.series.has(found);
+        if self.len() >= self.max_series && !store.lookup(labels).is_some_and(is_known) {
+            return Err(NoRoom);
+        }
+        let series = store.resolve(labels);
+        self.series.insert(series);
+        let next = self.free.last().copied().unwrap_or(self.forms.len() as Number);
+        let tag = Tag::new(key, next);
+        let form = Form { key, series, last_used: steps(now), said: 0 };
+        let forms = &self.forms;
+        let is_same = |other: &Tag| forms[other.number as usize].key == key;
+        let number = match self.by_key.entry(tag.spread(), is_same, |tag| tag.spread()) {
+            // The store forgot the series and made it anew.
+            Entry::Occupied(entry) => entry.get().number,
             Entry::Vacant(entry) => {
                 entry.insert(tag);
-                let series = store.resolve(&labels);
-                let hot = Hot { key, series, last_used: now };
-                let cold = Some(Cold { labels, said: 0 });
-                if let Some(number) = self.free.pop() {
-                    (self.hot[number as usize], self.cold[number as usize]) = (hot, cold);
-                } else {
-                    // Bounded by `max_series`.
-                    self.hot.push(hot);
-                    self.cold.push(cold);
+                if self.free.pop().is_none() {
+                    self.forms.push(form);
                 }
-                (tag.number, series)
+                next
             }
         };
-        self.by_key.insert(packed(key), number);
+        self.forms[number as usize] = form;
         self.last = number;
         Ok((number, series))
     }
 
-    /// The labels of a series.
-    pub(super) fn labels(&self, number: Number) -> Option<&Labels> {
-        self.cold.get(number as usize)?.as_ref().map(|cold| &cold.labels)
-    }
-
-    /// Asks the store for a series again that it has forgotten.
-    pub(super) fn renew(&mut self, number: Number, store: &Tsdb) -> Option<SeriesRef> {
-        let series = store.resolve(self.labels(number)?);
-        self.hot.get_mut(number as usize)?.series = series;
-        Some(series)
-    }
-
     /// Whether a series says something else of its metric than before.
     pub(super) fn says_new(&mut self, number: Number, said: u64) -> bool {
-        let Some(Some(cold)) = self.cold.get_mut(number as usize) else { return false };
-        std::mem::replace(&mut cold.said, said) != said
+        let said = (said >> 32) as u32 ^ said as u32;
+        let Some(form) = self.forms.get_mut(number as usize) else { return false };
+        std::mem::replace(&mut form.said, said) != said
     }
 
     /// Whether something else is said of a metric than before; never beyond as many metrics as there
     /// may be series.
     pub(super) fn is_new_metadata(&mut self, metadata: &model::Metadata) -> bool {
+        use std::hash::BuildHasher as _;
         let hasher = self.metrics.hasher();
         let name = hasher.hash_one(&metadata.metric);
         let content = hasher.hash_one((metadata.kind, &metadata.unit, &metadata.help));
@@ -222,31 +184,79 @@ impl KnownSeries {
         self.metrics.insert(name, content) != Some(content)
     }
 
+    /// Forgets series that the store does not know any more.
+    pub(super) fn forget(&mut self, mut is_gone: impl FnMut(SeriesRef) -> bool) {
+        self.retain(|form| !is_gone(form.series));
+    }
+
     /// Forgets series that are not sent any more.
     fn sweep(&mut self, now: Timestamp) {
-        let is_full = self.by_labels.len() >= self.max_series;
+        let is_full = self.len() >= self.max_series;
         let interval = if is_full { URGENT_SWEEP_INTERVAL_MS } else { SWEEP_INTERVAL_MS };
         if now.saturating_sub(self.last_sweep) < interval {
             return;
         }
         self.last_sweep = now;
-        let oldest = now.saturating_sub(self.idle_ms);
-        let mut gone = HashSet::new();
-        for (number, (hot, cold)) in self.hot.iter_mut().zip(&mut self.cold).enumerate() {
-            if let Some(known) = cold.take_if(|_| hot.last_used < oldest) {
-                hot.key = NO_KEY;
-                let tag =
-                    Tag::new(self.hasher.hash_one(known.labels.as_packed()), number as Number);
-                let is_same = |other: &Tag| other.number == tag.number;
-                if let Ok(entry) = self.by_labels.find_entry(tag.spread(), is_same) {
-                    entry.remove();
-                }
-                gone.insert(tag.number);
+        let oldest = steps(now.saturating_sub(self.idle_ms));
+        self.retain(|form| form.last_used >= oldest);
+    }
+
+    fn retain(&mut self, mut is_kept: impl FnMut(&Form) -> bool) {
+        let mut series = SeriesSet::default();
+        for (number, form) in (0..).zip(&mut self.forms) {
+            if form.key == NO_KEY {
+                continue;
             }
+            if is_kept(form) {
+                series.insert(form.series);
+                continue;
+            }
+            let tag = Tag::new(form.key, number);
+            let is_same = |other: &Tag| other.number == tag.number;
+            if let Ok(entry) = self.by_key.find_entry(tag.spread(), is_same) {
+                entry.remove();
+            }
+            form.key = NO_KEY;
+            self.free.push(number);
         }
-        if !gone.is_empty() {
-            self.by_key.retain(|_, number| !gone.contains(number));
-            self.free.extend(gone);
+        self.series = series;
+    }
+
+    fn forget_all(&mut self) {
+        self.forms.clear();
+        self.free.clear();
+        self.by_key.clear();
+        self.series = SeriesSet::default();
+    }
+}
+
+fn steps(time: Timestamp) -> u32 {
+    u32::try_from(time / USED_STEP_MS).unwrap_or_default()
+}
+
+/// A set of series by their slots of the store. One that the store forgot and whose slot it gave to
+/// another one counts as that other one.
+#[derive(Debug, Default)]
+struct SeriesSet {
+    words: Vec<u64>,
+    count: usize,
+}
+
+impl SeriesSet {
+    fn has(&self, series: SeriesRef) -> bool {
+        let slot = series.slot();
+        self.words.get(slot as usize / 64).is_some_and(|word| word >> (slot % 64) & 1 == 1)
+    }
+
+    fn insert(&mut self, series: SeriesRef) {
+        if !self.has(series) {
+            let slot = series.slot();
+            let at = slot as usize / 64;
+            if at >= self.words.len() {
+                self.words.resize(at + 1, 0);
+            }
+            self.words[at] |= 1 << (slot % 64);
+            self.count += 1;
         }
     }
 }
@@ -273,8 +283,8 @@ mod tests {
     fn forms_of_the_same_labels_are_one_series() {
         let store = store();
         let mut known = KnownSeries::new(1, HOUR);
-        let first = known.learn(1, labels("a"), &store, 0).unwrap();
-        assert_eq!(known.learn(2, labels("a"), &store, 0), Ok(first));
+        let first = known.learn(1, &labels("a"), &store, 0).unwrap();
+        assert_eq!(known.learn(2, &labels("a"), &store, 0), Ok(first));
         assert_eq!(known.find(1, 0), Some(first));
         assert_eq!(known.find(2, 0), Some(first));
         assert_eq!(known.find(3, 0), None);
@@ -285,12 +295,12 @@ mod tests {
     fn a_full_table_refuses_new_series_until_old_ones_are_idle() {
         let store = store();
         let mut known = KnownSeries::new(2, HOUR);
-        known.learn(1, labels("a"), &store, HOUR).unwrap();
-        known.learn(2, labels("b"), &store, HOUR).unwrap();
-        assert_eq!(known.learn(3, labels("c"), &store, HOUR), Err(NoRoom));
+        known.learn(1, &labels("a"), &store, HOUR).unwrap();
+        known.learn(2, &labels("b"), &store, HOUR).unwrap();
+        assert_eq!(known.learn(3, &labels("c"), &store, HOUR), Err(NoRoom));
         // One of them goes on.
         assert!(known.find(2, 2 * HOUR).is_some());
-        assert!(known.learn(3, labels("c"), &store, 2 * HOUR + 1).is_ok());
+        assert!(known.learn(3, &labels("c"), &store, 2 * HOUR + 1).is_ok());
         assert_eq!(known.find(1, 2 * HOUR + 1), None);
         assert!(known.find(2, 2 * HOUR + 1).is_some());
         assert_eq!(known.len(), 2);
@@ -301,7 +311,7 @@ mod tests {
         let store = store();
         let mut known = KnownSeries::new(10, HOUR);
         let numbers: Vec<_> = (1..=5_u128)
-            .map(|key| known.learn(key, labels(&format!("m{key}")), &store, 0).unwrap())
+            .map(|key| known.learn(key, &labels(&format!("m{key}")), &store, 0).unwrap())
             .collect();
         for order in [[1, 2, 3, 4, 5], [5, 4, 3, 2, 1], [2, 4, 1, 5, 3]] {
             for key in order {
@@ -315,7 +325,7 @@ mod tests {
     fn what_a_series_says_of_its_metric_is_new_once() {
         let store = store();
         let mut known = KnownSeries::new(2, HOUR);
-        let (number, _) = known.learn(1, labels("a"), &store, 0).unwrap();
+        let (number, _) = known.learn(1, &labels("a"), &store, 0).unwrap();
         assert!(known.says_new(number, 7));
         assert!(!known.says_new(number, 7));
         assert!(known.says_new(number, 8));

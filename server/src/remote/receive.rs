@@ -88,16 +88,21 @@ impl Receiver {
             return Err(ReceiveError::Unavailable);
         }
         let message = Message::open(protocol, bytes, self.seed)?;
-        let mut gathered = {
-            let mut known = lock(&self.known);
-            Gathering::new(&self.store, self.options, &mut known, now).read(&message)?
+        let gather = |known: &mut KnownSeries| {
+            Gathering::new(&self.store, self.options, known, now).read(&message)
         };
-        let rows =
-            if self.outgoing.is_enabled() { gathered.rows(&lock(&self.known)) } else { Vec::new() };
-        if !gathered.commit(&self.store, &self.known, now) {
+        let mut gathered = gather(&mut lock(&self.known))?;
+        let is_durable = gathered.commit(&self.store, now, |unknown| {
+            let mut known = lock(&self.known);
+            known.forget(|series| unknown.contains(&series));
+            gather(&mut known)
+        })?;
+        if !is_durable {
             return Err(ReceiveError::Unavailable);
         }
-        self.outgoing.offer(rows);
+        if self.outgoing.is_enabled() {
+            self.outgoing.offer(gathered.rows(&self.store));
+        }
         self.stats.note(writer, &gathered.received, now);
         Ok(gathered.received)
     }

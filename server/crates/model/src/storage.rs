@@ -75,6 +75,17 @@ pub trait Selection: Send + Sync {
         Ok(())
     }
 
+    /// Tells since when the samples of series `index` count: for every sample that [`Self::read`] gives,
+    /// in the same order. `out` is cleared first and stays empty where no sample tells.
+    ///
+    /// # Errors
+    /// When the store below fails.
+    fn read_starts(&self, index: usize, out: &mut Starts) -> Result<(), StorageError> {
+        let _ = index;
+        out.clear();
+        Ok(())
+    }
+
     /// The newest sample of series `index` within the range, or, where a zone of rollups has a window
     /// longer than the range, within that length before its end; `None` when there is none. Stores
     /// answer this without decoding where they can.
@@ -138,6 +149,24 @@ pub struct Column {
     pub histogram_times: Vec<Timestamp>,
     /// Histograms; a stale one has the marker as its sum.
     pub histograms: Vec<Arc<NativeHistogram>>,
+}
+
+/// Since when the samples of a [`Column`] count (their start timestamps): as many as there are samples,
+/// or none.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Starts {
+    /// Of the numbers; 0 where it is not known.
+    pub floats: Vec<Timestamp>,
+    /// Of the histograms; 0 where it is not known.
+    pub histograms: Vec<Timestamp>,
+}
+
+impl Starts {
+    /// Empties both and keeps their memory.
+    pub fn clear(&mut self) {
+        self.floats.clear();
+        self.histograms.clear();
+    }
 }
 
 impl Column {

@@ -200,6 +200,8 @@ impl Combination {
 pub(crate) enum Note<'a> {
     InvalidQuantile(f64),
     InvalidRatio { given: f64, used: f64 },
+    SortInRange,
+    StartOverlap { metric: &'a str },
     BadBucketLabel { metric: &'a str, label: &'a str },
     MixedFloatsHistograms { metric: &'a str },
     MixedFloatsHistogramsInAggregation,
@@ -210,6 +212,7 @@ pub(crate) enum Note<'a> {
     IncompatibleLayout { operator: &'a str },
     ResetConflict(Combination),
     PossiblyNotACounter { metric: &'a str },
+    NotACounterByType { metric: &'a str, kind: &'a str },
     ForcedMonotonicity { metric: &'a str, forced: Forced },
     IncompatibleTypes { left: &'a str, operator: &'a str, right: &'a str },
     IgnoredInAggregation { aggregation: &'a str },
@@ -234,6 +237,8 @@ impl Note<'_> {
         match self {
             Self::InvalidQuantile(_)
             | Self::InvalidRatio { .. }
+            | Self::SortInRange
+            | Self::StartOverlap { .. }
             | Self::BadBucketLabel { .. }
             | Self::MixedFloatsHistograms { .. }
             | Self::MixedFloatsHistogramsInAggregation
@@ -244,6 +249,7 @@ impl Note<'_> {
             | Self::IncompatibleLayout { .. }
             | Self::ResetConflict(_) => Level::Warning,
             Self::PossiblyNotACounter { .. }
+            | Self::NotACounterByType { .. }
             | Self::ForcedMonotonicity { .. }
             | Self::IncompatibleTypes { .. }
             | Self::IgnoredInAggregation { .. }
@@ -281,6 +287,14 @@ impl fmt::Display for Note<'_> {
                 "ratio value should be between -1 and 1, got {}, capping to {}",
                 Shortest::General(given),
                 Shortest::General(used)
+            ),
+            Self::SortInRange => f.write_str(
+                "sort is ineffective for range queries since results are always ordered by labels",
+            ),
+            Self::StartOverlap { metric } => write!(
+                f,
+                "a sample counts from before the sample before it for metric name {}",
+                Quoted(metric)
             ),
             Self::BadBucketLabel { metric, label } => write!(
                 f,
@@ -323,6 +337,13 @@ impl fmt::Display for Note<'_> {
                 f,
                 "metric might not be a counter, name does not end in \
                  _total/_sum/_count/_bucket: {}",
+                Quoted(metric)
+            ),
+            Self::NotACounterByType { metric, kind } => write!(
+                f,
+                "metric might not be a counter, __type__ label is not set to \"counter\" or \
+                 \"histogram\", got {}: {}",
+                Quoted(kind),
                 Quoted(metric)
             ),
             Self::ForcedMonotonicity { metric, .. } => write!(

@@ -320,7 +320,7 @@ impl Engine {
 
 fn text_of(expr: &Expr) -> String {
     match &expr.unwrapped().kind {
-        crate::parser::ExprKind::Text(text) => text.clone(),
+        crate::parser::ExprKind::Text(text) | crate::parser::ExprKind::Bytes(text) => text.clone(),
         _ => String::new(),
     }
 }

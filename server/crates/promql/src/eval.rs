@@ -12,6 +12,7 @@ mod parallel;
 mod profile;
 mod rows;
 mod select;
+mod starts;
 mod steps;
 mod window;
 

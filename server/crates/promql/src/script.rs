@@ -9,6 +9,9 @@
 //!   {path="/a"} 0.16666666666666666
 //! ```
 //!
+//! A line `name@st -1m …` in a `load` tells since when the samples of the next line count. Instant cases
+//! are evaluated once more as a step of a range and with their selectors fixed in time.
+//!
 //! Source: `promql/promqltest/README.md` in Prometheus. The forms it calls deprecated (`eval_fail`,
 //! `eval_warn`, `eval_info`, `eval_ordered`, `expected_fail_message`, `expected_fail_regexp`) work too.
 
@@ -17,7 +20,9 @@ mod command;
 mod compare;
 mod memory;
 mod notation;
+mod pinned;
 mod run;
+mod starts;
 
 #[cfg(test)]
 mod tests;

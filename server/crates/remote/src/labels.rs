@@ -2,7 +2,7 @@
 
 use model::{
     Labels,
-    labels::{METRIC_NAME, Quoted},
+    labels::{LabelsPacker, METRIC_NAME, Quoted},
 };
 
 use crate::{
@@ -15,6 +15,9 @@ pub const MAX_LABEL_BYTES: usize = 16 << 10;
 
 /// How much of a series is shown in a message.
 const SHOWN_BYTES: usize = 400;
+
+/// How many labels most series have at most.
+const USUAL_LABELS: usize = 16;
 
 /// Names and values as they were sent.
 pub(crate) type Pairs<'a> = Vec<(&'a [u8], &'a [u8])>;
@@ -50,7 +53,7 @@ pub enum BadLabels {
 
 /// The pairs of protocol 1.0.
 pub(crate) fn pairs_of_fields(bytes: &[u8]) -> Result<Pairs<'_>, BadLabels> {
-    let mut pairs = Pairs::new();
+    let mut pairs = Pairs::with_capacity(USUAL_LABELS);
     let mut reader = Reader::new(bytes);
     while let Some((number, field)) = reader.field()? {
         let mut pair: (&[u8], &[u8]) = (&[], &[]);
@@ -72,7 +75,7 @@ pub(crate) fn pairs_of_references<'a>(
     bytes: &[u8],
     message: &Message<'a>,
 ) -> Result<Pairs<'a>, BadLabels> {
-    let mut pairs = Pairs::new();
+    let mut pairs = Pairs::with_capacity(USUAL_LABELS);
     let mut reader = Reader::new(bytes);
     while !reader.rest().is_empty() {
         let name = message.symbol(reader.varint()?)?;
@@ -90,7 +93,9 @@ pub(crate) fn check(pairs: &Pairs<'_>) -> Result<Labels, BadLabels> {
     if size > MAX_LABEL_BYTES {
         return Err(BadLabels::TooLong(size));
     }
-    let mut texts: Vec<(&str, &str)> = Vec::with_capacity(pairs.len());
+    // The lengths take a byte or two each.
+    let mut packer = LabelsPacker::with_capacity(size + 4 * pairs.len());
+    let mut last = "";
     let mut has_metric_name = false;
     for &(name, value) in pairs {
         let text = |bytes| std::str::from_utf8(bytes).map_err(|_| BadLabels::NotUtf8);
@@ -98,18 +103,19 @@ pub(crate) fn check(pairs: &Pairs<'_>) -> Result<Labels, BadLabels> {
         if name.is_empty() {
             return Err(BadLabels::EmptyName);
         }
-        match texts.last() {
-            Some((last, _)) if *last == name => return Err(BadLabels::Duplicate(name.to_owned())),
-            Some((last, _)) if *last > name => return Err(BadLabels::Unsorted(name.to_owned())),
-            _ => {}
+        if name == last {
+            return Err(BadLabels::Duplicate(name.to_owned()));
         }
+        if name < last || !packer.push(name, value) {
+            return Err(BadLabels::Unsorted(name.to_owned()));
+        }
+        last = name;
         has_metric_name |= name == METRIC_NAME && !value.is_empty();
-        texts.push((name, value));
     }
     if !has_metric_name {
         return Err(BadLabels::NoMetricName);
     }
-    Ok(Labels::from_pairs(texts))
+    Ok(packer.finish())
 }
 
 /// The pairs as a text of bounded length, whatever they hold.

@@ -10,22 +10,23 @@ use std::cmp::Ordering;
 use model::Labels;
 
 mod builder;
+mod chunks;
 mod index;
 mod summary;
 #[cfg(test)]
 mod tests;
 
 pub(crate) use builder::{BlockBuilder, BlockPlan, BuildError};
-pub(crate) use index::{Block, ChunkRef};
+pub(crate) use chunks::ChunkRef;
+pub(crate) use index::Block;
 pub(crate) use summary::Summary;
 
 use crate::bytes::{FormatError, open_envelope};
 
 pub(crate) const INDEX_MAGIC: [u8; 4] = *b"BWI\0";
-/// Version 1 had no windows and knew of no deletion; it is still read.
-pub(crate) const INDEX_VERSION: u8 = 2;
+pub(crate) const INDEX_VERSION: u8 = 3;
 pub(crate) const PAGE_MAGIC: [u8; 4] = *b"BWP\0";
-pub(crate) const PAGE_VERSION: u8 = 1;
+pub(crate) const PAGE_VERSION: u8 = 2;
 
 /// The order of series in a block: by metric, then by labels.
 pub(crate) fn series_order(a: &Labels, b: &Labels) -> Ordering {

@@ -4,8 +4,6 @@
 //! signed varint maps 0, -1, 1, -2 … to 0, 1, 2, 3 … first (zigzag). Fixed-width numbers are little
 //! endian. A text is its length as a varint and its bytes in UTF-8.
 
-use std::ops::RangeInclusive;
-
 use xxhash_rust::xxh3::xxh3_64;
 
 /// Why bytes are not what they should be.
@@ -54,22 +52,12 @@ pub(crate) fn open_envelope<'a>(
     version: u8,
     what: &'static str,
 ) -> Result<&'a [u8], FormatError> {
-    open_versions(bytes, magic, version..=version, what).map(|(_, payload)| payload)
-}
-
-/// As [`open_envelope`] for a format of which several versions are read; returns the one found too.
-pub(crate) fn open_versions<'a>(
-    bytes: &'a [u8],
-    magic: [u8; 4],
-    versions: RangeInclusive<u8>,
-    what: &'static str,
-) -> Result<(u8, &'a [u8]), FormatError> {
     let mut reader = Reader::new(bytes);
     if reader.take(4)? != magic {
         return Err(FormatError::Magic(what));
     }
     let found = reader.u8()?;
-    if !versions.contains(&found) {
+    if found != version {
         return Err(FormatError::Version(found));
     }
     let checksum = reader.u64_fixed()?;
@@ -84,7 +72,7 @@ pub(crate) fn open_versions<'a>(
     if xxh3_64(payload) != checksum {
         return Err(FormatError::Checksum);
     }
-    Ok((found, payload))
+    Ok(payload)
 }
 
 pub(crate) fn put_u64(out: &mut Vec<u8>, mut value: u64) {

@@ -14,9 +14,14 @@ use crate::bytes::{FormatError, Reader, put_u64};
 pub(crate) mod bits;
 pub(crate) mod decimal;
 mod floats;
+mod histogram_columns;
 pub(crate) mod histograms;
+mod huffman;
+mod integers;
+mod quotients;
 pub(crate) mod rollups;
 pub(crate) mod times;
+mod tokens;
 
 /// The most samples one chunk may hold. A damaged count cannot ask for more memory than this.
 pub(crate) const MAX_SAMPLES: usize = 1 << 16;
@@ -35,30 +40,52 @@ trait FloatCodec: Sync {
     /// Appends the values to `out`. `false` when this codec does not suit them, with `out` unchanged.
     fn encode(&self, values: &[f64], out: &mut Vec<u8>) -> bool;
 
-    /// Appends exactly `count` values to `out`, with the bits they had.
-    fn decode(&self, bytes: &[u8], count: usize, out: &mut Vec<f64>) -> Result<(), FormatError>;
+    /// Appends exactly `count` values to `out`, with the bits they had, and leaves the reader behind
+    /// them.
+    fn decode(
+        &self,
+        reader: &mut Reader<'_>,
+        count: usize,
+        out: &mut Vec<f64>,
+    ) -> Result<(), FormatError>;
 }
 
 /// All codecs for numbers; the first that suits is used, the last suits everything.
-const FLOAT_CODECS: [&dyn FloatCodec; 3] = [&floats::Constant, &floats::DecimalRice, &floats::Xor];
+const FLOAT_CODECS: [&dyn FloatCodec; 4] =
+    [&floats::Constant, &floats::Decimals, &quotients::Quotients, &floats::AnyBits];
 
-/// The id of chunks that hold histograms.
-const HISTOGRAM_CODEC: u8 = 16;
+/// The id of chunks that hold histograms one after the other,
+const HISTOGRAM_STREAM: u8 = 16;
+/// and of those that hold them column by column.
+const HISTOGRAM_COLUMNS: u8 = 17;
 
 /// Appends a chunk of numbers. Times are strictly increasing; both slices have the same length, at
 /// least 1 and at most [`MAX_SAMPLES`].
 pub(crate) fn encode_floats(timestamps: &[Timestamp], values: &[f64], out: &mut Vec<u8>) {
     debug_assert_eq!(timestamps.len(), values.len());
-    let start = out.len();
-    for codec in FLOAT_CODECS {
-        out.truncate(start);
-        out.push(codec.id());
-        put_u64(out, values.len() as u64);
-        times::encode(timestamps, out);
-        if codec.encode(values, out) {
-            return;
-        }
-    }
+    let place = out.len();
+    out.push(0);
+    put_u64(out, values.len() as u64);
+    times::encode(timestamps, out);
+    out[place] = put_values(values, out);
+}
+
+/// Appends numbers with the first codec that suits them, and returns its id.
+fn put_values(values: &[f64], out: &mut Vec<u8>) -> u8 {
+    let codec = FLOAT_CODECS.into_iter().find(|codec| codec.encode(values, out));
+    codec.expect("the last codec suits everything").id()
+}
+
+/// Appends exactly `count` numbers that the codec with this id wrote, and leaves the reader behind
+/// them.
+fn take_values(
+    id: u8,
+    reader: &mut Reader<'_>,
+    count: usize,
+    out: &mut Vec<f64>,
+) -> Result<(), FormatError> {
+    let codec = FLOAT_CODECS.into_iter().find(|codec| codec.id() == id);
+    codec.ok_or(FormatError::Invalid("codec"))?.decode(reader, count, out)
 }
 
 /// Appends a chunk of histograms; same conditions as [`encode_floats`].
@@ -68,10 +95,14 @@ pub(crate) fn encode_histograms(
     out: &mut Vec<u8>,
 ) {
     debug_assert_eq!(timestamps.len(), values.len());
-    out.push(HISTOGRAM_CODEC);
+    let place = out.len();
+    out.push(HISTOGRAM_COLUMNS);
     put_u64(out, values.len() as u64);
     times::encode(timestamps, out);
-    histograms::encode(values, out);
+    if !histogram_columns::encode(values, out) {
+        out[place] = HISTOGRAM_STREAM;
+        histograms::encode(values, out);
+    }
 }
 
 /// Appends the samples of a chunk to the end of `column`, in whatever order they stand to what is
@@ -83,16 +114,21 @@ pub(crate) fn decode(chunk: &[u8], column: &mut Column) -> Result<(), FormatErro
     if count == 0 || count > MAX_SAMPLES {
         return Err(FormatError::Invalid("number of samples"));
     }
-    if id == HISTOGRAM_CODEC {
-        times::decode(&mut reader, count, &mut column.histogram_times)?;
-        return histograms::decode(reader.rest(), count, &mut column.histograms);
+    match id {
+        HISTOGRAM_STREAM => {
+            times::decode(&mut reader, count, &mut column.histogram_times)?;
+            return histograms::decode(reader.rest(), count, &mut column.histograms);
+        }
+        HISTOGRAM_COLUMNS => {
+            times::decode(&mut reader, count, &mut column.histogram_times)?;
+            histogram_columns::decode(&mut reader, count, &mut column.histograms)?;
+        }
+        _ => {
+            times::decode(&mut reader, count, &mut column.float_times)?;
+            take_values(id, &mut reader, count, &mut column.floats)?;
+        }
     }
-    let codec = FLOAT_CODECS
-        .into_iter()
-        .find(|codec| codec.id() == id)
-        .ok_or(FormatError::Invalid("codec"))?;
-    times::decode(&mut reader, count, &mut column.float_times)?;
-    codec.decode(reader.rest(), count, &mut column.floats)
+    if reader.is_empty() { Ok(()) } else { Err(FormatError::Invalid("end of the samples")) }
 }
 
 /// The time of the first sample of a chunk.

@@ -25,6 +25,13 @@ pub struct SeriesRef {
     pub(crate) generation: u32,
 }
 
+impl SeriesRef {
+    /// A small number that no other living series has.
+    pub fn slot(self) -> u32 {
+        self.slot
+    }
+}
+
 /// All series that are being written.
 #[derive(Debug, Default)]
 pub(crate) struct Head {
@@ -46,6 +53,8 @@ pub(crate) struct Head {
 #[derive(Debug)]
 struct Slot {
     generation: u32,
+    /// The cut before which the series was last used.
+    used: u32,
     series: Option<Series>,
 }
 
@@ -71,14 +80,33 @@ impl Tag {
 #[derive(Debug, Clone)]
 pub(crate) struct Series {
     pub(crate) labels: Labels,
-    /// The newest sample ever seen here.
-    pub(crate) last: Option<Sample>,
     /// Samples since the last cut.
     pub(crate) samples: Arc<Samples>,
     /// Samples that are on their way into a block.
     pub(crate) sealing: Option<Arc<Samples>>,
-    /// The cut before which the series was last used.
-    used: u32,
+}
+
+impl Series {
+    /// The newest sample ever seen here.
+    pub(crate) fn last(&self) -> Option<Sample> {
+        self.samples.last().or_else(|| self.sealing.as_ref()?.last())
+    }
+
+    /// The newest sample that is still here.
+    fn newest_left(&self) -> Result<Option<Sample>, FormatError> {
+        let mut column = Column::default();
+        for samples in self.sealing.iter().chain([&self.samples]) {
+            let mut own = Column::default();
+            samples.read(&mut own)?;
+            crate::columns::merge(&mut column, &own);
+        }
+        Ok(crate::columns::samples(&column).pop())
+    }
+
+    #[inline]
+    fn last_time(&self) -> Option<Timestamp> {
+        self.samples.last_time().or_else(|| self.sealing.as_ref()?.last_time())
+    }
 }
 
 /// What became of samples.
@@ -91,9 +119,19 @@ pub(crate) struct Late {
 }
 
 impl Head {
+    /// What labels are found by.
+    pub(crate) fn hash(&self, labels: &Labels) -> u64 {
+        self.hasher.hash_one(labels.as_packed())
+    }
+
     /// Finds a series without changing anything.
     pub(crate) fn find(&self, labels: &Labels) -> Option<SeriesRef> {
-        let tag = Tag::new(self.hasher.hash_one(labels.as_packed()), 0);
+        self.find_hashed(labels, self.hash(labels))
+    }
+
+    /// As [`Self::find`], for labels with a known hash.
+    pub(crate) fn find_hashed(&self, labels: &Labels, hash: u64) -> Option<SeriesRef> {
+        let tag = Tag::new(hash, 0);
         let is_same = |other: &Tag| {
             other.hash == tag.hash && labels_at(&self.slots, other.number) == Some(labels)
         };
@@ -103,9 +141,14 @@ impl Head {
 
     /// Finds or adds a series and marks it as used.
     pub(crate) fn resolve(&mut self, labels: &Labels) -> SeriesRef {
-        let Self { slots, by_labels, hasher, .. } = self;
+        self.resolve_hashed(labels, self.hash(labels))
+    }
+
+    /// As [`Self::resolve`], for labels with a known hash.
+    pub(crate) fn resolve_hashed(&mut self, labels: &Labels, hash: u64) -> SeriesRef {
+        let Self { slots, by_labels, .. } = self;
         let next = self.free.last().copied().unwrap_or(slots.len() as u32);
-        let tag = Tag::new(hasher.hash_one(labels.as_packed()), next);
+        let tag = Tag::new(hash, next);
         let is_same =
             |other: &Tag| other.hash == tag.hash && labels_at(slots, other.number) == Some(labels);
         let slot = match by_labels.entry(tag.spread(), is_same, |tag| tag.spread()) {
@@ -113,25 +156,21 @@ impl Head {
             Entry::Vacant(entry) => {
                 entry.insert(tag);
                 let slot = self.free.pop().unwrap_or_else(|| {
-                    slots.push(Slot { generation: 0, series: None });
+                    slots.push(Slot { generation: 0, used: 0, series: None });
                     // Four thousand million series do not fit any memory.
                     (slots.len() - 1) as u32
                 });
                 slots[slot as usize].series = Some(Series {
                     labels: labels.clone(),
-                    last: None,
                     samples: Arc::clone(&self.empty),
                     sealing: None,
-                    used: self.cuts,
                 });
                 self.bytes += series_bytes(labels);
                 self.index.insert(slot, labels);
                 slot
             }
         };
-        if let Some(series) = &mut self.slots[slot as usize].series {
-            series.used = self.cuts;
-        }
+        self.slots[slot as usize].used = self.cuts;
         self.reference(slot)
     }
 
@@ -166,19 +205,16 @@ impl Head {
     /// Adds a sample. One that is not newer than the newest waits for [`Head::finish`].
     #[inline]
     pub(crate) fn append(&mut self, slot: u32, timestamp: Timestamp, value: &Value) {
-        let Some(series) = self.slots.get_mut(slot as usize).and_then(|s| s.series.as_mut()) else {
+        let Some(Slot { used, series: Some(series), .. }) = self.slots.get_mut(slot as usize)
+        else {
             return;
         };
-        series.used = self.cuts;
-        match &mut series.last {
-            Some(last) if timestamp <= last.timestamp => {
-                self.late.push((slot, timestamp, value.clone()));
-            }
-            last => {
-                *last = Some(Sample { timestamp, value: value.clone() });
-                let change = |samples: &mut Samples| samples.append(timestamp, value);
-                change_samples(&mut series.samples, &mut self.bytes, change);
-            }
+        *used = self.cuts;
+        if series.last_time().is_some_and(|last| timestamp <= last) {
+            self.late.push((slot, timestamp, value.clone()));
+        } else {
+            let grown = Arc::make_mut(&mut series.samples).append(timestamp, value);
+            self.bytes = self.bytes.wrapping_add_signed(grown);
         }
     }
 
@@ -204,12 +240,9 @@ impl Head {
                     continue;
                 }
                 column.push(*timestamp, value.clone());
-                if let Some(last) = series.last.as_mut().filter(|last| last.timestamp == *timestamp)
-                {
-                    last.value = value.clone();
-                }
             }
-            let insert = |samples: &mut Samples| samples.insert(&column);
+            let newest = series.last();
+            let insert = |samples: &mut Samples| samples.insert(&column, newest);
             match change_samples(&mut series.samples, &mut self.bytes, insert) {
                 Ok(overlap) => {
                     outcome.samples += column.len() as u64 - overlap.same_time;
@@ -240,9 +273,13 @@ impl Head {
         for (number, slot) in self.slots.iter_mut().enumerate() {
             let Some(series) = &mut slot.series else { continue };
             if let Some(sealed) = series.sealing.take() {
-                self.bytes -= samples_bytes(&sealed);
+                self.bytes -= sealed.bytes();
+                if series.samples.last_time().is_none() {
+                    series.samples = Arc::new(Samples::after(sealed.last()));
+                    self.bytes += series.samples.bytes();
+                }
             }
-            if series.samples.is_empty() && self.cuts - series.used >= IDLE_SEALS {
+            if series.samples.is_empty() && self.cuts - slot.used >= IDLE_SEALS {
                 removed.push((number as u32, series.labels.clone()));
             }
         }
@@ -258,7 +295,9 @@ impl Head {
             }
             self.bytes -= series_bytes(labels);
             let entry = &mut self.slots[*slot as usize];
-            entry.series = None;
+            if let Some(series) = entry.series.take() {
+                self.bytes -= series.samples.bytes();
+            }
             entry.generation = entry.generation.wrapping_add(1);
             self.free.push(*slot);
         }
@@ -302,12 +341,14 @@ impl Head {
                 removed += change_samples(samples, &mut self.bytes, remove)?;
             }
         }
-        if series.last.as_ref().is_some_and(|last| (start..=end).contains(&last.timestamp)) {
-            let mut column = Column::default();
-            for samples in series.sealing.iter().chain([&series.samples]) {
-                samples.read(&mut column)?;
+        if series.last_time().is_some_and(|last| (start..=end).contains(&last)) {
+            let newest = series.newest_left()?;
+            if let Some(samples) = &mut series.sealing {
+                let replace = |samples: &mut Samples| samples.replace_newest(newest.clone());
+                change_samples(samples, &mut self.bytes, replace);
             }
-            series.last = crate::columns::samples(&column).pop();
+            let replace = |samples: &mut Samples| samples.replace_newest(newest);
+            change_samples(&mut series.samples, &mut self.bytes, replace);
         }
         Ok(removed)
     }
@@ -318,7 +359,7 @@ impl Head {
         for &slot in slots {
             let Some(series) = self.series(slot) else { continue };
             let is_sealing = series.sealing.as_ref().is_some_and(|samples| !samples.is_empty());
-            if series.last.is_none() && series.samples.is_empty() && !is_sealing {
+            if series.last_time().is_none() && series.samples.is_empty() && !is_sealing {
                 removed.push((slot, series.labels.clone()));
             }
         }
@@ -340,25 +381,20 @@ fn labels_at(slots: &[Slot], slot: u32) -> Option<&Labels> {
 }
 
 /// Changes the samples of a series and counts the memory.
-#[inline]
 fn change_samples<T>(
     samples: &mut Arc<Samples>,
     bytes: &mut usize,
     change: impl FnOnce(&mut Samples) -> T,
 ) -> T {
-    *bytes -= samples_bytes(samples);
+    *bytes -= samples.bytes();
     let result = change(Arc::make_mut(samples));
-    *bytes += samples_bytes(samples);
+    *bytes += samples.bytes();
     result
 }
 
 /// What a series takes without its samples.
 fn series_bytes(labels: &Labels) -> usize {
     labels.as_packed().len()
-}
-
-fn samples_bytes(samples: &Samples) -> usize {
-    if samples.is_empty() { 0 } else { size_of::<Samples>() + samples.heap_bytes() }
 }
 
 #[cfg(test)]
@@ -393,8 +429,8 @@ mod tests {
         let mut head = Head::default();
         let walk = |head: &Head| -> usize {
             let series = head.iter().map(|(_, series)| {
-                let sealing = series.sealing.as_deref().map_or(0, samples_bytes);
-                series_bytes(&series.labels) + samples_bytes(&series.samples) + sealing
+                let sealing = series.sealing.as_deref().map_or(0, Samples::bytes);
+                series_bytes(&series.labels) + series.samples.bytes() + sealing
             });
             series.sum::<usize>() + head.slots.capacity() * size_of::<Slot>()
         };
@@ -431,7 +467,7 @@ mod tests {
         }
         assert_eq!(head.finish().unwrap(), Late { samples: 1, replaced: 1 });
         let series = head.series(series.slot).unwrap();
-        assert_eq!(series.last, Some(Sample { timestamp: 20, value: Value::Float(3.0) }));
+        assert_eq!(series.last(), Some(Sample { timestamp: 20, value: Value::Float(3.0) }));
         assert_eq!(series.samples.count(), 3);
     }
 }

@@ -51,5 +51,5 @@ pub use options::{Options, RollupLevel, day_of_block, first_block_of_day};
 pub use stats::{Health, Stats};
 pub use store::{
     Batch, Committed, DamagedBlock, DamagedFrame, DeleteError, Deleted, ImportBatch, Imported,
-    MaintainError, Maintenance, Moment, OpenError, ReplayReport, Tsdb, View,
+    MaintainError, Maintenance, Moment, Newest, OpenError, ReplayReport, Tsdb, View,
 };

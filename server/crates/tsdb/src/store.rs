@@ -28,6 +28,7 @@ mod gathering;
 mod import;
 mod maintain;
 mod merge;
+mod newest;
 pub(crate) mod notes;
 mod open;
 mod overlap;
@@ -46,6 +47,7 @@ pub use changes::Moment;
 pub use deletion::{DeleteError, Deleted};
 pub use import::{ImportBatch, Imported};
 pub use maintain::{MaintainError, Maintenance};
+pub use newest::Newest;
 pub use open::{DamagedBlock, DamagedFrame, OpenError, ReplayReport};
 pub use view::View;
 
@@ -131,12 +133,26 @@ pub struct Committed {
 }
 
 impl Tsdb {
+    /// Finds the series with these labels, when it is being written.
+    pub fn lookup(&self, labels: &Labels) -> Option<SeriesRef> {
+        self.state().head.find(labels)
+    }
+
+    /// The labels of a series; `None` once it is forgotten.
+    pub fn labels(&self, series: SeriesRef) -> Option<Labels> {
+        let state = self.state();
+        let slot = state.head.slot(series)?;
+        Some(state.head.series(slot)?.labels.clone())
+    }
+
     /// Finds the series with these labels or creates it.
     pub fn resolve(&self, labels: &Labels) -> SeriesRef {
-        if let Some(found) = self.state().head.find(labels) {
-            return found;
-        }
-        self.state_mut().head.resolve(labels)
+        let (hash, found) = {
+            let head = &self.state().head;
+            let hash = head.hash(labels);
+            (hash, head.find_hashed(labels, hash))
+        };
+        found.unwrap_or_else(|| self.state_mut().head.resolve_hashed(labels, hash))
     }
 
     /// Writes a flush: to the engine first, then visible to readers as a whole.

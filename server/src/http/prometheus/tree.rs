@@ -28,7 +28,9 @@ fn tree(expr: &Expr) -> Value {
             "type": "numberLiteral",
             "val": Shortest::Plain(number.value).to_string(),
         }),
-        ExprKind::Text(text) => json!({ "type": "stringLiteral", "val": text }),
+        ExprKind::Text(text) | ExprKind::Bytes(text) => {
+            json!({ "type": "stringLiteral", "val": text })
+        }
         ExprKind::Selector(selector) => {
             let mut node = selected(selector, selector.at);
             node["type"] = "vectorSelector".into();

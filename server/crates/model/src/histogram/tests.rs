@@ -156,6 +156,17 @@ fn trimming_cuts_a_bucket_in_proportion() {
     let mut h = histogram(0, &[(1, 4.0), (2, 8.0)]);
     h.trim(2.0, Keep::Above);
     assert_eq!((h.count, h.positive), (8.0, vec![8.0]));
+    assert!((h.sum - 8.0 * 8_f64.sqrt()).abs() < 1e-12, "{}", h.sum);
+}
+
+#[test]
+fn trimming_nothing_away_keeps_the_sum() {
+    let mut h = histogram(0, &[(1, 4.0), (2, 8.0)]);
+    h.sum = 123.75;
+    let before = h.clone();
+    h.trim(4.0, Keep::Below);
+    h.trim(1.0, Keep::Above);
+    assert_eq!(h, before);
 }
 
 proptest! {

@@ -7,8 +7,8 @@ use crate::{
     annotations::Note,
     engine::{EvalError, Point},
     eval::{Evaluator, Row, Steps, Values, is_absent},
-    functions::{histogram::note_invalid_quantiles, labels::text_of, range::quantile_of},
-    parser::{Aggregate, Grouping},
+    functions::{labels::text_of, range::quantile_of},
+    parser::{Aggregate, Grouping, Span},
 };
 
 pub(super) fn quantiles(
@@ -40,7 +40,7 @@ pub(super) fn quantiles(
         Ok(())
     })?;
     evaluator.release(held);
-    note_invalid_quantiles(evaluator, &q, param.span);
+    note_extremes(evaluator, &q, param.span);
     if ignored {
         let note = Note::IgnoredInAggregation { aggregation: "quantile" };
         evaluator.note(&note, aggregate.expr.span);
@@ -62,6 +62,17 @@ pub(super) fn quantiles(
     Ok(finished.collect())
 }
 
+/// Remarks on the quantiles that are furthest out of range.
+fn note_extremes(evaluator: &Evaluator<'_>, q: &[f64], span: Span) {
+    let nan = q.iter().copied().find(|q| q.is_nan());
+    let greatest = q.iter().copied().fold(1.0, f64::max);
+    let least = q.iter().copied().fold(0.0, f64::min);
+    let outside = [(greatest > 1.0).then_some(greatest), (least < 0.0).then_some(least)];
+    for q in nan.into_iter().chain(outside.into_iter().flatten()) {
+        evaluator.note(&Note::InvalidQuantile(q), span);
+    }
+}
+
 /// One series per value, which becomes a label. Values are rarely many, so labels are made per value.
 pub(super) fn count_values(
     evaluator: &Evaluator<'_>,
@@ -69,6 +80,10 @@ pub(super) fn count_values(
     steps: Steps,
 ) -> Result<Vec<Row>, EvalError> {
     let label = aggregate.param.as_ref().map(text_of).unwrap_or_default();
+    if label.is_empty() {
+        let written = aggregate.param.as_ref().map(ToString::to_string).unwrap_or_default();
+        return Err(EvalError::Execution(format!("invalid label name {written}")));
+    }
     let grouping = match &aggregate.grouping {
         Grouping::By(names) => {
             Grouping::By(names.iter().cloned().chain([label.to_owned()]).collect())

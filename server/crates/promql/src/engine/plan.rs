@@ -95,9 +95,11 @@ fn what(expr: &Expr) -> String {
         ExprKind::Call(call) => call.function.name.to_owned(),
         ExprKind::Aggregate(aggregate) => aggregate.op.as_str().to_owned(),
         ExprKind::Subquery(_) => "subquery".to_owned(),
-        ExprKind::Number(_) | ExprKind::Text(_) | ExprKind::Selector(_) | ExprKind::Range(_) => {
-            expr.to_string()
-        }
+        ExprKind::Number(_)
+        | ExprKind::Text(_)
+        | ExprKind::Bytes(_)
+        | ExprKind::Selector(_)
+        | ExprKind::Range(_) => expr.to_string(),
     }
 }
 

@@ -102,7 +102,7 @@ impl Evaluator<'_> {
                 Special::Info => labels::info_rows(self, call, steps),
                 Special::LabelJoin => labels::join_rows(self, call, steps),
                 Special::LabelReplace => labels::replace_rows(self, call, steps),
-                Special::Sort(by) => order::sort_rows(self, call, by, steps),
+                Special::Sort(by) => order::sort_rows(self, call, (by, expr.span), steps),
                 Special::VectorOf => {
                     let floats = self.scalar(&call.args[0], steps)?;
                     self.held(vec![unnamed(floats)], steps)
@@ -220,6 +220,7 @@ impl Evaluator<'_> {
                 })
             }
             Special::Timestamp => self.stream_timestamps(&call.args[0], steps, sink),
+            Special::StartTimestamp => self.stream_starts(&call.args[0], steps, sink),
             Special::Range(function) if function != RangeFunction::AbsentOverTime => {
                 self.stream_range(call, function, steps, sink)
             }

@@ -9,7 +9,7 @@ use crate::{
 /// Whether the expression need be evaluated only once, because every selector in it has a fixed time.
 pub(super) fn is_invariant(expr: &Expr) -> bool {
     match &expr.kind {
-        ExprKind::Number(_) | ExprKind::Text(_) => true,
+        ExprKind::Number(_) | ExprKind::Text(_) | ExprKind::Bytes(_) => true,
         ExprKind::Selector(selector) => selector.at.is_some(),
         ExprKind::Range(range) => range.selector.at.is_some(),
         ExprKind::Subquery(subquery) => subquery.at.is_some(),
@@ -22,6 +22,7 @@ pub(super) fn is_invariant(expr: &Expr) -> bool {
                 call.function.special,
                 Special::Date(_)
                     | Special::Timestamp
+                    | Special::StartTimestamp
                     | Special::Query(QueryPart::Time)
                     | Special::Range(RangeFunction::PredictLinear)
             );

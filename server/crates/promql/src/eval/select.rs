@@ -8,7 +8,7 @@ use std::{
 use model::{
     Column, Labels, NativeHistogram, Timestamp, Value, is_stale,
     rollup::{RollupColumn, window_at},
-    storage::{Select, Selection},
+    storage::{Select, Selection, Starts},
 };
 
 use super::{
@@ -19,7 +19,7 @@ use super::{
 use crate::{
     annotations::Note,
     engine::{EvalError, Series},
-    functions::range::{Rolled, extended},
+    functions::range::{Beside, Rolled, extended},
     parser::{Expr, ExprKind, Extent, RangeSelector, Selector, Span},
 };
 
@@ -31,7 +31,7 @@ type TimedSink<'a> = dyn FnMut(RowRef<'_>, &[f64]) -> Result<(), EvalError> + 'a
 
 /// Takes the samples of a series with the windows of all steps.
 type WindowVisitor<'a> =
-    dyn FnMut(&Labels, &Column, &[StepWindow], Option<&Rolled<'_>>) -> Result<(), EvalError> + 'a;
+    dyn FnMut(&Labels, &Column, &[StepWindow], &Beside<'_>) -> Result<(), EvalError> + 'a;
 
 /// The series of a selector, and which of them this evaluator visits.
 pub(crate) enum Selected<'a> {
@@ -194,9 +194,8 @@ impl Evaluator<'_> {
         self.each_window(selector, &spec, steps, &mut |labels, column, windows, _| {
             values.reset(steps.count);
             for (step, window) in windows.iter().enumerate() {
-                if let Some(value) = extended::smoothed_at(column, window)? {
-                    values.floats[step] = value;
-                }
+                let place = (labels.metric_name().unwrap_or_default(), Span::default());
+                extended::smoothed_at(self, place, (column, window), (step, &mut values));
             }
             if values.has_any() {
                 sink(RowRef { labels, drop_name: false, values: &values }, &times)?;
@@ -218,12 +217,14 @@ impl Evaluator<'_> {
         self.hold(weight)?;
         let zones = selection.zones();
         let (mut column, mut rollups) = (Column::default(), RollupColumn::default());
+        let mut starts = Starts::default();
         let mut windows = Vec::with_capacity(steps.count);
         for i in selection.numbers() {
             let labels = &selection.labels()[i];
             selection.read(i, &mut column)?;
             self.count_samples(column.len())?;
-            drop_stale(&mut column);
+            selection.read_starts(i, &mut starts)?;
+            drop_stale(&mut column, &mut starts);
             if column.is_empty() {
                 continue;
             }
@@ -242,7 +243,7 @@ impl Evaluator<'_> {
                 (floats.1 - floats.0) as u64
                     + histograms.iter().map(|h| size_in_samples(h)).sum::<u64>()
             });
-            visit(labels, &column, &windows, rolled.as_ref())?;
+            visit(labels, &column, &windows, &Beside { rolled, starts: &starts })?;
         }
         self.release(weight);
         Ok(())
@@ -272,7 +273,7 @@ impl Evaluator<'_> {
                     &mut |labels, column, windows, _| {
                         let column = match spec.extent {
                             Extent::Plain => inside(column, &windows[0]),
-                            _ => extended::with_borders(column, &windows[0], spec.extent)?,
+                            extent => extended::with_borders(column, &windows[0], extent)?,
                         };
                         if !column.is_empty() {
                             self.hold(column.len())?;
@@ -320,8 +321,9 @@ fn inside(column: &Column, window: &StepWindow) -> Column {
     }
 }
 
-/// Places the newest sample within the lookback on every step; false when no step has one.
-fn place(
+/// Places the newest sample within the lookback on every step, with its time in seconds; false
+/// when no step has one.
+pub(super) fn place(
     column: &Column,
     steps: &Steps,
     reference: &impl Fn(Timestamp) -> Timestamp,

@@ -3,6 +3,7 @@
 use model::{
     Column, Timestamp, is_stale,
     rollup::{Zone, window_at},
+    storage::Starts,
 };
 
 use super::Steps;
@@ -115,23 +116,32 @@ fn advance(
 }
 
 /// Removes stale markers, which range functions do not see.
-pub(crate) fn drop_stale(column: &mut Column) {
+pub(crate) fn drop_stale(column: &mut Column, starts: &mut Starts) {
     if column.floats.iter().any(|value| is_stale(*value)) {
         let mut kept = 0;
         for i in 0..column.floats.len() {
             if !is_stale(column.floats[i]) {
                 column.floats[kept] = column.floats[i];
                 column.float_times[kept] = column.float_times[i];
+                if let Some(start) = starts.floats.get(i).copied() {
+                    starts.floats[kept] = start;
+                }
                 kept += 1;
             }
         }
         column.floats.truncate(kept);
         column.float_times.truncate(kept);
+        starts.floats.truncate(kept);
     }
     if column.histograms.iter().any(|histogram| is_stale(histogram.sum)) {
-        let mut keep =
-            column.histograms.iter().map(|h| !is_stale(h.sum)).collect::<Vec<_>>().into_iter();
-        column.histogram_times.retain(|_| keep.next().unwrap_or(true));
-        column.histograms.retain(|histogram| !is_stale(histogram.sum));
+        let keeps: Vec<bool> = column.histograms.iter().map(|h| !is_stale(h.sum)).collect();
+        retain(&mut column.histogram_times, &keeps);
+        retain(&mut column.histograms, &keeps);
+        retain(&mut starts.histograms, &keeps);
     }
+}
+
+fn retain<T>(items: &mut Vec<T>, keeps: &[bool]) {
+    let mut keep = keeps.iter();
+    items.retain(|_| keep.next().copied().unwrap_or(true));
 }

@@ -72,6 +72,8 @@ pub(crate) enum Special {
     VectorOf,
     /// `sort` and its kin.
     Sort(Order),
+    /// `start_timestamp`
+    StartTimestamp,
     /// `timestamp`
     Timestamp,
     /// A number that the query's steps decide.
@@ -183,7 +185,7 @@ pub static FUNCTIONS: &[Function] = &[
     )),
     experimental(query("end", QueryPart::End)),
     math("exp", MathFunction::Exp),
-    experimental(over("first_over_time", RangeFunction::FirstOverTime)),
+    over("first_over_time", RangeFunction::FirstOverTime),
     math("floor", MathFunction::Floor),
     function("histogram_avg", &[Vector], Vector, Special::HistogramPart(Part::Avg)),
     function("histogram_count", &[Vector], Vector, Special::HistogramPart(Part::Count)),
@@ -268,6 +270,7 @@ pub static FUNCTIONS: &[Function] = &[
     function("sort_desc", &[Vector], Vector, Special::Sort(Order::Descending)),
     math("sqrt", MathFunction::Sqrt),
     experimental(query("start", QueryPart::Start)),
+    experimental(function("start_timestamp", &[Vector], Vector, Special::StartTimestamp)),
     over("stddev_over_time", RangeFunction::StddevOverTime),
     over("stdvar_over_time", RangeFunction::StdvarOverTime),
     experimental(query("step", QueryPart::Step)),

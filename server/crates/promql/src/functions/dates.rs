@@ -53,14 +53,17 @@ impl DatePart {
 pub(crate) fn apply(part: DatePart, input: &Values, output: &mut Values) {
     for (out, value) in output.floats.iter_mut().zip(&input.floats) {
         if !is_absent(*value) {
-            // Out of range saturates, not a number is the epoch.
-            *out = part.of((*value as i64).clamp(-MAX_SECONDS, MAX_SECONDS));
+            *out = part.of(whole_seconds(*value));
         }
     }
 }
 
-/// Some 290 million years, so that no arithmetic on dates overflows.
-const MAX_SECONDS: i64 = i64::MAX / 1000;
+/// What is not within 64 bits is at the end of them, infinities below zero and NaN as well: so
+/// Prometheus has it on the usual machines, where such numbers wrap.
+fn whole_seconds(value: f64) -> i64 {
+    const END: f64 = i64::MAX as f64;
+    if (-END..END).contains(&value) { value as i64 } else { i64::MAX }
+}
 
 /// A date and time in UTC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -125,6 +128,7 @@ mod tests {
             (-1, DatePart::Year, 1969.0),
             (-1, DatePart::Minute, 59.0),
             (4_107_542_400, DatePart::Month, 3.0),
+            (i64::MAX, DatePart::DayOfYear, 339.0),
         ] {
             assert_eq!(part.of(seconds), expected, "{part:?} of {seconds}");
         }
@@ -132,7 +136,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn property_a_date_leads_back_to_its_day(seconds in -MAX_SECONDS..MAX_SECONDS) {
+        fn property_a_date_leads_back_to_its_day(seconds in -i64::MAX..i64::MAX) {
             let date = Civil::at(seconds);
             prop_assert_eq!(days_from_civil(date.year, date.month, date.day), seconds.div_euclid(86_400));
             prop_assert!((1..=12).contains(&date.month) && (1..=31).contains(&date.day));

@@ -124,7 +124,7 @@ pub(crate) fn fraction_rows(
 }
 
 /// Remarks on every quantile outside `[0, 1]`.
-pub(crate) fn note_invalid_quantiles(evaluator: &Evaluator<'_>, q: &[f64], span: Span) {
+fn note_invalid_quantiles(evaluator: &Evaluator<'_>, q: &[f64], span: Span) {
     let mut last = None;
     for q in q.iter().filter(|q| !(0.0..=1.0).contains(*q)) {
         if last != Some(q.to_bits()) {

@@ -89,12 +89,21 @@ pub(crate) fn apply(
     }
 }
 
-/// The lesser or the greater of two numbers; not a number when either is not, as Go's `math.Max`.
+/// The lesser or the greater of two numbers, as Go's `math.Min` and `math.Max`: not a number when
+/// either is not, unless the other is the extreme of all, and of two zeros the one with the sign that
+/// counts.
 pub(crate) fn extreme(greatest: bool, a: f64, b: f64) -> f64 {
+    let utmost = if greatest { f64::INFINITY } else { f64::NEG_INFINITY };
+    if a == utmost || b == utmost {
+        return utmost;
+    }
     if a.is_nan() || b.is_nan() {
         return f64::NAN;
     }
-    if greatest { a.max(b) } else { a.min(b) }
+    if a == b {
+        return if a.is_sign_negative() == greatest { b } else { a };
+    }
+    if (a > b) == greatest { a } else { b }
 }
 
 /// Rounds to a multiple, halves upwards. The inverse is multiplied with because that errs less.

@@ -4,9 +4,10 @@ use std::cmp::Ordering;
 
 use super::labels::{absent_labels, text_of};
 use crate::{
+    annotations::Note,
     engine::EvalError,
     eval::{Evaluator, Row, Steps, Values, absent, is_absent},
-    parser::{Call, Expr},
+    parser::{Call, Expr, Span},
 };
 
 /// By what a vector is sorted.
@@ -26,9 +27,12 @@ pub(crate) enum Order {
 pub(crate) fn sort_rows(
     evaluator: &Evaluator<'_>,
     call: &Call,
-    order: Order,
+    (order, span): (Order, Span),
     steps: Steps,
 ) -> Result<Vec<Row>, EvalError> {
+    if steps.count > 1 {
+        evaluator.note(&Note::SortInRange, span);
+    }
     let mut rows = evaluator.rows(&call.args[0], steps)?;
     match order {
         Order::Ascending | Order::Descending => {

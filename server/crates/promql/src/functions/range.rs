@@ -12,9 +12,10 @@ mod quantiles;
 mod regression;
 pub(crate) mod rolled;
 mod runs;
+mod starts;
 mod sums;
 
-use model::{Column, Labels};
+use model::{Column, Labels, storage::Starts};
 
 use crate::{
     annotations::Note,
@@ -116,6 +117,14 @@ pub(crate) struct Job<'a> {
     pub(crate) windows: &'a [StepWindow],
     /// Where windows reach into a time of which only rollups are left.
     pub(crate) rolled: Option<&'a Rolled<'a>>,
+    /// Since when the samples count, where they tell.
+    pub(crate) starts: &'a Starts,
+}
+
+/// What is known of a series besides its samples.
+pub(crate) struct Beside<'a> {
+    pub(crate) rolled: Option<Rolled<'a>>,
+    pub(crate) starts: &'a Starts,
 }
 
 impl Job<'_> {
@@ -153,10 +162,7 @@ impl Job<'_> {
         use RangeFunction as F;
         match function {
             F::Rate | F::Increase | F::Delta if self.spec.extent != Extent::Plain => {
-                extended::rates(self, function, out)?;
-            }
-            F::Changes | F::Resets if self.spec.extent != Extent::Plain => {
-                extended::runs(self, function, out)?;
+                extended::rates(self, function, out);
             }
             F::Rate | F::Increase | F::Delta => counter::rates(self, function, out),
             F::Irate | F::Idelta => edges::instant_rates(self, function, out),
@@ -210,7 +216,7 @@ impl Evaluator<'_> {
                 && out.floats.iter().any(|value| !is_absent(*value))
             {
                 job.metric.clone_into(&mut remarked);
-                note_unlikely_counter(job);
+                note_unlikely_counter(job, labels.get("__type__"));
             }
             sink(RowRef { labels, drop_name: drop_name || dropped, values: &out })
         })
@@ -263,17 +269,20 @@ impl Evaluator<'_> {
             params: &params,
             span: range.span,
             first_span: call.args[0].span,
+            no_starts: Starts::default(),
         };
         match &range.kind {
             ExprKind::Range(selector) => {
+                check_extent(selector.selector.extent, call.function.name)?;
                 let spec = self.window_spec(selector)?;
                 self.each_window(
                     &selector.selector,
                     &spec,
                     steps,
-                    &mut |labels, column, windows, rolled| {
+                    &mut |labels, column, windows, beside| {
                         let job = shared.job(labels, column, windows, spec);
-                        visit(&Job { rolled, ..job }, labels, false)
+                        let (rolled, starts) = (beside.rolled.as_ref(), beside.starts);
+                        visit(&Job { rolled, starts, ..job }, labels, false)
                     },
                 )
             }
@@ -299,6 +308,7 @@ struct Shared<'a> {
     params: &'a [Vec<f64>],
     span: Span,
     first_span: Span,
+    no_starts: Starts,
 }
 
 impl Shared<'_> {
@@ -320,18 +330,42 @@ impl Shared<'_> {
             column,
             windows,
             rolled: None,
+            starts: &self.no_starts,
         }
     }
 }
 
-/// Tells when the name says that the metric does not count.
-fn note_unlikely_counter(job: &Job<'_>) {
-    let is_counter =
-        ["_total", "_sum", "_count", "_bucket"].iter().any(|suffix| job.metric.ends_with(suffix));
-    if !job.metric.is_empty() && !is_counter {
-        let note = Note::PossiblyNotACounter { metric: job.metric };
-        job.evaluator.note(&note, job.first_span);
+/// Only some functions know how to treat the borders of `anchored` and `smoothed` ranges.
+fn check_extent(extent: Extent, function: &str) -> Result<(), EvalError> {
+    let (word, allowed): (&str, &[&str]) = match extent {
+        Extent::Plain => return Ok(()),
+        Extent::Anchored => ("anchored", &["changes", "delta", "increase", "rate", "resets"]),
+        Extent::Smoothed => ("smoothed", &["delta", "increase", "rate"]),
+    };
+    if allowed.contains(&function) {
+        return Ok(());
     }
+    let allowed = allowed.join(", ");
+    let message = format!("{word} modifier can only be used with: {allowed} - not with {function}");
+    Err(EvalError::Execution(message))
+}
+
+/// How the names of what counts end.
+const COUNTER_SUFFIXES: [&str; 4] = ["_total", "_sum", "_count", "_bucket"];
+
+/// Tells when the type, or without one the name, says that the metric does not count.
+fn note_unlikely_counter(job: &Job<'_>, kind: Option<&str>) {
+    let metric = job.metric;
+    if metric.is_empty() {
+        return;
+    }
+    let note = match kind {
+        Some("counter" | "histogram") => return,
+        Some(kind) => Note::NotACounterByType { metric, kind },
+        None if COUNTER_SUFFIXES.iter().any(|suffix| metric.ends_with(suffix)) => return,
+        None => Note::PossiblyNotACounter { metric },
+    };
+    job.evaluator.note(&note, job.first_span);
 }
 
 /// The greater or the lesser, whatever is a number.

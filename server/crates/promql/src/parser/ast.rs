@@ -86,6 +86,8 @@ pub enum ExprKind {
     Number(Number),
     /// A text.
     Text(String),
+    /// A text that is not valid UTF-8 and therefore names nothing, as it is written between double quotes.
+    Bytes(String),
     /// An instant vector selector.
     Selector(Selector),
     /// A range vector selector.
@@ -330,7 +332,7 @@ impl Expr {
     pub fn value_type(&self) -> ValueType {
         match &self.kind {
             ExprKind::Number(_) => ValueType::Scalar,
-            ExprKind::Text(_) => ValueType::Text,
+            ExprKind::Text(_) | ExprKind::Bytes(_) => ValueType::Text,
             ExprKind::Selector(_) | ExprKind::Aggregate(_) => ValueType::Vector,
             ExprKind::Range(_) | ExprKind::Subquery(_) => ValueType::Matrix,
             ExprKind::Paren(inner) | ExprKind::Sign { operand: inner, .. } => inner.value_type(),

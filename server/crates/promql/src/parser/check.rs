@@ -1,7 +1,7 @@
 //! Types: what each operator, function and aggregation may be given.
 
 use super::{
-    Aggregate, AggregateOp, Binary, BinaryOp, Call, Cardinality, Expr, ExprKind, Extent, Grouping,
+    Aggregate, Binary, BinaryOp, Call, Cardinality, Expr, ExprKind, Grouping,
     Matching, ParseError, Selector, ValueType,
 };
 use crate::functions::{Special, Variadic};
@@ -116,17 +116,17 @@ impl Checker<'_> {
         if function.special == Special::Info
             && let Some(labels) = call.args.get(1)
         {
-            let is_label_selector = matches!(
-                &labels.kind,
-                ExprKind::Selector(s) if s.name.is_none() && s.offset.is_none() && s.at.is_none()
-            );
-            if !is_label_selector {
-                return Err(
-                    self.error(labels, "expected label selectors only, such as {team=\"a\"}")
-                );
-            }
+            let message = match &labels.kind {
+                ExprKind::Selector(selector) if selector.name.is_none() => return Ok(()),
+                ExprKind::Selector(_) => {
+                    "expected label selectors only, got vector selector instead"
+                }
+                _ => "expected label selectors only",
+            };
+            let hint = "write them in braces, such as {team=\"a\"}";
+            return Err(self.error(labels, message).with_hint(Some(hint)));
         }
-        self.check_extent(call)
+        Ok(())
     }
 
     /// The most common mistakes with their remedy.
@@ -157,30 +157,6 @@ impl Checker<'_> {
         }
     }
 
-    /// Prometheus allows `anchored` and `smoothed` only where it knows how to treat the borders.
-    fn check_extent(&self, call: &Call) -> Result<(), ParseError> {
-        let Some((range, arg)) = call.args.iter().find_map(|arg| match &arg.unwrapped().kind {
-            ExprKind::Range(range) => Some((range, arg)),
-            _ => None,
-        }) else {
-            return Ok(());
-        };
-        let (word, allowed): (&str, &[&str]) = match range.selector.extent {
-            Extent::Plain => return Ok(()),
-            Extent::Anchored => ("anchored", &["changes", "delta", "increase", "rate", "resets"]),
-            Extent::Smoothed => ("smoothed", &["delta", "increase", "rate"]),
-        };
-        if allowed.contains(&call.function.name) {
-            return Ok(());
-        }
-        let message = format!(
-            "{word} modifier can only be used with: {} - not with {}",
-            allowed.join(", "),
-            call.function.name
-        );
-        Err(self.error(arg, message))
-    }
-
     fn aggregate(&self, aggregate: &Aggregate) -> Result<(), ParseError> {
         let found = aggregate.expr.value_type();
         if found != ValueType::Vector {
@@ -200,11 +176,6 @@ impl Checker<'_> {
         self.expect(param, expected, &|found| {
             format!("expected type {} in aggregation parameter, got {found}", expected.describe())
         })?;
-        if aggregate.op == AggregateOp::CountValues
-            && !matches!(&param.unwrapped().kind, ExprKind::Text(name) if !name.is_empty())
-        {
-            return Err(self.error(param, "expected the name of a label in quotes"));
-        }
         Ok(())
     }
 
@@ -239,7 +210,13 @@ impl Checker<'_> {
             return Err(self.error(expr, message));
         }
         if has_scalar && *matching != Matching::default() {
-            return Err(self.error(expr, "vector matching only allowed between instant vectors"));
+            let is_filled = matching.fill.left.is_some() || matching.fill.right.is_some();
+            let message = if is_filled {
+                "filling in missing series only allowed between instant vectors"
+            } else {
+                "vector matching only allowed between instant vectors"
+            };
+            return Err(self.error(expr, message));
         }
         self.matching(*op, matching, expr)
     }

@@ -13,6 +13,8 @@ pub(crate) enum TokenKind {
     Duration(f64),
     /// A quoted text, unescaped.
     Text(String),
+    /// A quoted text that is not valid UTF-8, as it is written between double quotes.
+    Bytes(String),
     /// An operator or a piece of punctuation.
     Symbol(&'static str),
     /// The end of the input.
@@ -174,9 +176,10 @@ impl<'a> Lexer<'a> {
                 c => bytes.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes()),
             }
         }
-        String::from_utf8(bytes)
-            .map(TokenKind::Text)
-            .map_err(|_| self.error(start, "text is not valid UTF-8"))
+        Ok(match String::from_utf8(bytes) {
+            Ok(text) => TokenKind::Text(text),
+            Err(error) => TokenKind::Bytes(escaped(error.as_bytes())),
+        })
     }
 
     /// Go's escapes; octal and hexadecimal ones give bytes, `\u` and `\U` characters.
@@ -227,6 +230,23 @@ impl<'a> Lexer<'a> {
         self.at += digits;
         Ok(code)
     }
+}
+
+/// Bytes that are not a text as escapes, the valid parts as they are.
+fn escaped(bytes: &[u8]) -> String {
+    let mut text = String::new();
+    for chunk in bytes.utf8_chunks() {
+        for c in chunk.valid().chars() {
+            match c {
+                '"' | '\\' | '\n' => text.extend(c.escape_default()),
+                c => text.push(c),
+            }
+        }
+        for byte in chunk.invalid() {
+            text += &format!("\\x{byte:02x}");
+        }
+    }
+    text
 }
 
 /// A number as Go reads it: decimal with exponent, or `0x`; `_` may separate digits.

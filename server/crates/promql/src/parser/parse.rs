@@ -105,6 +105,7 @@ impl<'a> Parser<'a> {
             TokenKind::Number(_) => format!("number `{}`", self.word(token)),
             TokenKind::Duration(_) => format!("duration `{}`", self.word(token)),
             TokenKind::Text(_) => format!("text {}", self.word(token)),
+            TokenKind::Bytes(_) => format!("text {}, which is not UTF-8", self.word(token)),
             TokenKind::Symbol(symbol) => format!("`{symbol}`"),
         };
         self.error_at(token.span, format!("unexpected {found}, expected {expected}"))
@@ -203,6 +204,10 @@ impl<'a> Parser<'a> {
             TokenKind::Text(text) => {
                 self.advance();
                 Ok(self.node(token.span, ExprKind::Text(text)))
+            }
+            TokenKind::Bytes(escaped) => {
+                self.advance();
+                Ok(self.node(token.span, ExprKind::Bytes(escaped)))
             }
             TokenKind::Symbol("(") => {
                 let open = self.advance().span;

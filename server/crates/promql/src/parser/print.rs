@@ -17,6 +17,7 @@ impl fmt::Display for Expr {
         match &self.kind {
             ExprKind::Number(number) => number.fmt(f),
             ExprKind::Text(text) => Quoted(text).fmt(f),
+            ExprKind::Bytes(escaped) => write!(f, "\"{escaped}\""),
             ExprKind::Selector(selector) => write_selector(f, selector, None),
             ExprKind::Range(range) => write_selector(f, &range.selector, Some(&range.range)),
             ExprKind::Subquery(subquery) => {

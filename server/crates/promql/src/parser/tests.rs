@@ -149,10 +149,25 @@ fn errors_name_the_place_and_a_remedy() {
             "1:1: parse error: binary expression must contain only scalar and instant vector types, did you mean `rate(x[5m])`?",
         ),
         (
-            "count_over_time(x[5m] smoothed)",
-            "1:17: parse error: smoothed modifier can only be used with: delta, increase, rate - not with count_over_time",
+            "x[5m:] smoothed",
+            "1:8: parse error: smoothed modifier is not supported for subqueries",
         ),
-        ("\"\\xff\"", "1:1: parse error: text is not valid UTF-8"),
+        (
+            "x[5m] smoothed anchored",
+            "1:16: parse error: anchored and smoothed modifiers cannot be used together",
+        ),
+        (
+            "a + fill(0) 1",
+            "1:1: parse error: filling in missing series only allowed between instant vectors",
+        ),
+        (
+            "info(x, up)",
+            "1:9: parse error: expected label selectors only, got vector selector instead, write them in braces, such as {team=\"a\"}",
+        ),
+        (
+            "x{a=\"\\xff\"}",
+            "1:5: parse error: unexpected text \"\\xff\", which is not UTF-8, expected a text in quotes",
+        ),
     ] {
         let error = parse(text).map(|expr| expr.to_string()).unwrap_err();
         assert_eq!(error.to_string(), message, "{text}");

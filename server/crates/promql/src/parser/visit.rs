@@ -8,6 +8,7 @@ impl Expr {
         match &self.kind {
             ExprKind::Number(_)
             | ExprKind::Text(_)
+            | ExprKind::Bytes(_)
             | ExprKind::Selector(_)
             | ExprKind::Range(_) => Vec::new(),
             ExprKind::Subquery(subquery) => vec![&subquery.expr],

@@ -21,10 +21,10 @@ struct Parts<'a> {
 }
 
 /// The native histograms that the classic ones among the series stand for.
-pub(super) fn native(series: &[SeriesLine]) -> Vec<SeriesLine> {
+pub(super) fn native(series: &[&SeriesLine]) -> Vec<SeriesLine> {
     let mut order: Vec<Labels> = Vec::new();
     let mut histograms: HashMap<Labels, Parts<'_>> = HashMap::new();
-    for line in series {
+    for line in series.iter().copied() {
         let name = line.labels.metric_name().unwrap_or_default();
         let Some((base, part)) = ["_bucket", "_count", "_sum"]
             .into_iter()

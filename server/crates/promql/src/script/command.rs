@@ -5,6 +5,7 @@ use model::Timestamp;
 use super::{
     SeriesLine,
     notation::{parse_scalar, parse_series},
+    starts::{Distances, StartLines, is_start_line},
 };
 use crate::parser::{Length, parse};
 
@@ -16,7 +17,7 @@ pub(super) struct Command {
 
 pub(super) enum CommandKind {
     Clear,
-    Load { step_ms: i64, with_native: bool, series: Vec<SeriesLine> },
+    Load { step_ms: i64, with_native: bool, series: Vec<(SeriesLine, Distances)> },
     Eval(Box<Eval>),
 }
 
@@ -122,10 +123,7 @@ fn command(
         "load" | "load_with_nhcb" => {
             let step_ms = duration(rest).ok_or_else(|| fail(format!("bad step {rest:?}")))?;
             let with_native = word == "load_with_nhcb";
-            let series = body
-                .iter()
-                .map(|(number, line)| parse_series(line).map_err(|e| (*number, e.to_string())))
-                .collect::<Result<_, _>>()?;
+            let series = load_lines(body)?;
             Ok(CommandKind::Load { step_ms, with_native, series })
         }
         "eval" | "eval_fail" | "eval_warn" | "eval_info" | "eval_ordered" => {
@@ -158,6 +156,23 @@ fn command(
     }
 }
 
+/// The series of a `load`, each with the starts of its samples.
+fn load_lines(body: &[(usize, &str)]) -> Result<Vec<(SeriesLine, Distances)>, (usize, String)> {
+    let mut starts = StartLines::default();
+    let mut series = Vec::with_capacity(body.len());
+    for (number, line) in body {
+        if is_start_line(line) {
+            starts.read(*number, line)?;
+            continue;
+        }
+        let line = parse_series(line).map_err(|error| (*number, error.to_string()))?;
+        let distances = starts.take(&line)?;
+        series.push((line, distances));
+    }
+    starts.finish()?;
+    Ok(series)
+}
+
 fn when(text: &str) -> Option<(When, &str)> {
     let (kind, rest) = word(text)?;
     match kind {
@@ -183,7 +198,7 @@ fn word(text: &str) -> Option<(&str, &str)> {
 }
 
 /// A duration or a number of seconds, with an optional sign, in milliseconds.
-fn duration(text: &str) -> Option<i64> {
+pub(super) fn duration(text: &str) -> Option<i64> {
     // The expression parser knows every notation; a selector around it makes it a duration.
     let parsed = parse(&format!("x offset {}", text.trim())).ok()?;
     let crate::parser::ExprKind::Selector(selector) = parsed.kind else { return None };

@@ -7,13 +7,15 @@ use model::{
     Value,
     histogram::ResetHint,
     is_stale, stale_marker,
-    storage::{Select, Selection},
+    storage::{Select, Selection, Starts},
 };
 
 /// Series in memory, ascending by labels.
 #[derive(Debug, Clone, Default)]
 pub struct MemoryStorage {
     series: BTreeMap<Labels, Column>,
+    /// Since when samples count, by series and time, for those that tell.
+    starts: BTreeMap<Labels, BTreeMap<Timestamp, Timestamp>>,
 }
 
 impl MemoryStorage {
@@ -62,9 +64,15 @@ impl MemoryStorage {
         }
     }
 
+    /// Tells since when the sample of a series with this time counts.
+    pub fn set_start(&mut self, labels: &Labels, timestamp: Timestamp, start: Timestamp) {
+        self.starts.entry(labels.clone()).or_default().insert(timestamp, start);
+    }
+
     /// Forgets everything.
     pub fn clear(&mut self) {
         self.series.clear();
+        self.starts.clear();
     }
 
     fn matching<'a>(
@@ -112,6 +120,7 @@ fn hint_after(histogram: &NativeHistogram, previous: Option<&NativeHistogram>) -
 struct MemorySelection<'a> {
     labels: Vec<Labels>,
     columns: Vec<&'a Column>,
+    starts: &'a BTreeMap<Labels, BTreeMap<Timestamp, Timestamp>>,
     start: Timestamp,
     end: Timestamp,
 }
@@ -136,6 +145,17 @@ impl Selection for MemorySelection<'_> {
         out.histograms.extend_from_slice(&column.histograms[histograms]);
         Ok(())
     }
+
+    fn read_starts(&self, index: usize, out: &mut Starts) -> Result<(), StorageError> {
+        out.clear();
+        let Some(starts) = self.starts.get(&self.labels[index]) else { return Ok(()) };
+        let mut column = Column::default();
+        self.read(index, &mut column)?;
+        let start = |time: &Timestamp| starts.get(time).copied().unwrap_or_default();
+        out.floats.extend(column.float_times.iter().map(start));
+        out.histograms.extend(column.histogram_times.iter().map(start));
+        Ok(())
+    }
 }
 
 impl Storage for MemoryStorage {
@@ -149,7 +169,8 @@ impl Storage for MemoryStorage {
         if labels.len() > request.max_series {
             return Err(StorageError::TooManySeries { limit: request.max_series });
         }
-        Ok(Box::new(MemorySelection { labels, columns, start: request.start, end: request.end }))
+        let (start, end, starts) = (request.start, request.end, &self.starts);
+        Ok(Box::new(MemorySelection { labels, columns, starts, start, end }))
     }
 
     fn series(&self, request: &Select<'_>) -> Result<Vec<Labels>, StorageError> {

@@ -5,13 +5,14 @@ use std::{collections::BTreeMap, fmt::Write as _};
 use model::{Labels, Timestamp, Value};
 
 use super::{
-    MemoryStorage, classic,
+    MemoryStorage, SeriesLine, classic,
     command::{CommandKind, Eval, Expect, What, When, parse_script},
     compare::{almost_equal, points_match},
+    pinned,
 };
 use crate::{
-    Context, Engine, Level, Options, Output, Point, QueryValue, Range, parse,
-    parser::{At, Expr, ExprKind, ValueType},
+    Context, Engine, Level, Options, Output, Point, QueryValue, Range, VectorSample, parse,
+    parser::{At, Expr, ExprKind, ParseError, ValueType},
 };
 
 /// How a script went.
@@ -64,15 +65,12 @@ pub fn run_script(name: &str, text: &str) -> Report {
             CommandKind::Clear => storage.clear(),
             CommandKind::Load { step_ms, with_native, mut series } => {
                 if with_native {
-                    let native = classic::native(&series);
-                    series.extend(native);
+                    let lines: Vec<&SeriesLine> = series.iter().map(|(line, _)| line).collect();
+                    let native = classic::native(&lines);
+                    series.extend(native.into_iter().map(|line| (line, Vec::new())));
                 }
-                for line in series {
-                    for (i, value) in line.values.into_iter().enumerate() {
-                        if let Some(value) = value {
-                            storage.append(&line.labels, step_ms * i as i64, value);
-                        }
-                    }
+                for (line, distances) in series {
+                    load(&mut storage, step_ms, line, &distances);
                 }
             }
             CommandKind::Eval(eval) => {
@@ -88,6 +86,22 @@ pub fn run_script(name: &str, text: &str) -> Report {
         }
     }
     report
+}
+
+fn load(
+    storage: &mut MemoryStorage,
+    step_ms: i64,
+    line: SeriesLine,
+    distances: &[Option<i64>],
+) {
+    for (i, value) in line.values.into_iter().enumerate() {
+        let Some(value) = value else { continue };
+        let timestamp = step_ms * i as i64;
+        storage.append(&line.labels, timestamp, value);
+        if let Some(distance) = distances.get(i).copied().flatten() {
+            storage.set_start(&line.labels, timestamp, timestamp.saturating_add(distance));
+        }
+    }
 }
 
 fn check(engine: &Engine, storage: &MemoryStorage, eval: &Eval) -> Result<(), String> {
@@ -106,13 +120,18 @@ fn check(engine: &Engine, storage: &MemoryStorage, eval: &Eval) -> Result<(), St
     check_annotations(eval, &output)?;
     check_value(eval, &output.value)?;
     match eval.when {
-        When::Instant(at) => check_as_range(engine, storage, eval, at),
+        When::Instant(at) => {
+            check_pinned(engine, storage, eval, at)?;
+            check_as_range(engine, storage, eval, at)
+        }
         When::Range { .. } => Ok(()),
     }
 }
 
 fn evaluate(engine: &Engine, storage: &MemoryStorage, eval: &Eval) -> Result<Output, String> {
-    let expr = parse(&eval.expression).map_err(|error| error.to_string())?;
+    // Scripts state what Prometheus says, which has no hints.
+    let without_hint = |error: ParseError| ParseError { hint: None, ..error }.to_string();
+    let expr = parse(&eval.expression).map_err(without_hint)?;
     let ctx = Context::default();
     let output = match eval.when {
         When::Instant(at) => engine.instant(storage, &expr, at, &ctx),
@@ -251,6 +270,36 @@ fn describe(values: &BTreeMap<Timestamp, Value>) -> String {
         };
     }
     text.trim_end().to_owned()
+}
+
+/// Evaluates an instant case at other times with its selectors fixed to its own: the result must be the
+/// same.
+fn check_pinned(
+    engine: &Engine,
+    storage: &MemoryStorage,
+    eval: &Eval,
+    at: Timestamp,
+) -> Result<(), String> {
+    let expr = parse(&eval.expression).map_err(|error| error.to_string())?;
+    let Some(expr) = pinned::pin(expr, at) else { return Ok(()) };
+    for other in [at.saturating_mul(-10) - 1_000, 0, at / 5, at.saturating_mul(10) + 1_000] {
+        let output = engine
+            .instant(storage, &expr, other, &Context::default())
+            .map_err(|error| format!("`{expr}` at {other} failed: {error}"))?;
+        let value = moved_to(output.value, at);
+        check_value(eval, &value).map_err(|message| format!("`{expr}` at {other}: {message}"))?;
+    }
+    Ok(())
+}
+
+/// The value of a query as of another time.
+fn moved_to(value: QueryValue, at: Timestamp) -> QueryValue {
+    match value {
+        QueryValue::Vector(samples) => QueryValue::Vector(
+            samples.into_iter().map(|sample| VectorSample { timestamp: at, ..sample }).collect(),
+        ),
+        other => other,
+    }
 }
 
 /// Evaluates an instant case once more as the middle step of a range: the two ways must agree.

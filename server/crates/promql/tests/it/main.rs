@@ -3,6 +3,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod coverage;
+mod differential;
 mod equivalence;
 mod limits;
 mod rollups;

@@ -22,6 +22,10 @@ use std::{error::Error, process::Command};
 
 use rows::ROWS;
 
+/// What the server uses.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     if let [flag, name] = &arguments[..]

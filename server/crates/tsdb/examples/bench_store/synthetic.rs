@@ -10,17 +10,42 @@ pub(crate) const START: i64 = 1_700_000_000_000;
 /// How the values of a series go on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
+    /// Events since the start; a third of an event per flush to 300 of them, by series.
     Counter,
-    BusyCounter,
+    /// Events per second, 2 to 2,000 of them per flush, by series: one decimal.
+    Rate,
+    /// A walk in steps of up to 2.
     IntegerGauge,
+    /// A percentage with two decimals, evenly spread over 3 %.
     DecimalGauge,
-    Bytes,
+    /// Milliseconds with three decimals, spread by 1 ms around 23 ms.
+    Timer,
     Constant,
-    Mantissa,
+    /// The mean of 20 to 99 such timers, added up as floating point numbers.
+    Mean,
     /// All of those above in turn.
     Mix,
+    /// A counter with 500 to 559 events per flush.
+    BusyCounter,
+    /// Memory in pages of 4 KiB: a walk in steps of up to 32 pages.
+    Bytes,
+    /// Random mantissas, which nothing makes shorter.
+    Mantissa,
+    /// As `Mix`, with random mantissas instead of means.
+    MixMantissa,
     Histogram,
 }
+
+/// What `Mix` is made of.
+const MIX: [Kind; 7] = [
+    Kind::Counter,
+    Kind::Rate,
+    Kind::IntegerGauge,
+    Kind::DecimalGauge,
+    Kind::Timer,
+    Kind::Constant,
+    Kind::Mean,
+];
 
 /// The labels of the series `number`: fifty metrics, many hosts.
 pub(crate) fn labels(number: usize) -> Labels {
@@ -36,25 +61,24 @@ pub(crate) fn labels(number: usize) -> Labels {
 pub(crate) struct Source {
     kind: Kind,
     random: u64,
+    /// Events per flush.
+    rate: f64,
     level: f64,
     histogram: Vec<f64>,
 }
 
 impl Source {
     pub(crate) fn new(kind: Kind, number: usize) -> Self {
-        let plain = [
-            Kind::Counter,
-            Kind::BusyCounter,
-            Kind::IntegerGauge,
-            Kind::DecimalGauge,
-            Kind::Bytes,
-            Kind::Constant,
-            Kind::Mantissa,
-        ];
-        let kind = if kind == Kind::Mix { plain[number % plain.len()] } else { kind };
+        let kind = match (kind, MIX[number % MIX.len()]) {
+            (Kind::Mix, one) => one,
+            (Kind::MixMantissa, Kind::Mean) => Kind::Mantissa,
+            (Kind::MixMantissa, one) => one,
+            (kind, _) => kind,
+        };
         let random = (number as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         let histogram = if kind == Kind::Histogram { vec![0.0; 60] } else { Vec::new() };
-        Self { kind, random, level: (number % 1_000) as f64, histogram }
+        let rate = [0.3, 3.0, 30.0, 300.0][number / MIX.len() % 4];
+        Self { kind, random, rate, level: (number % 1_000) as f64, histogram }
     }
 
     fn below(&mut self, bound: u64) -> f64 {
@@ -68,9 +92,10 @@ impl Source {
     pub(crate) fn next(&mut self) -> Value {
         let value = match self.kind {
             Kind::Counter => {
-                self.level += if self.below(3) == 0.0 { self.below(3) } else { 0.0 };
+                self.level += self.events(self.rate);
                 self.level
             }
+            Kind::Rate => self.events(self.rate * 7.0) / 10.0,
             Kind::BusyCounter => {
                 self.level += 500.0 + self.below(60);
                 self.level
@@ -84,11 +109,36 @@ impl Source {
                 self.level += self.below(64) - 32.0;
                 4_096.0 * (100_000.0 + self.level)
             }
+            Kind::Timer => self.timer(),
             Kind::Constant => self.level,
-            Kind::Mantissa => self.below(1 << 40) / 3.0,
-            Kind::Mix | Kind::Histogram => return self.next_histogram(),
+            Kind::Mean => {
+                let count = 20.0 + self.below(80);
+                (0..count as usize).map(|_| self.timer()).sum::<f64>() / count
+            }
+            Kind::Mantissa => self.below(1 << 53) / (1_u64 << 53) as f64 * 100.0,
+            Kind::Mix | Kind::MixMantissa | Kind::Histogram => return self.next_histogram(),
         };
         Value::Float(value)
+    }
+
+    /// How many events there were when so many are usual (Poisson; above 30 by a normal distribution).
+    fn events(&mut self, usual: f64) -> f64 {
+        let mut uniform = || self.below(1 << 53) / (1_u64 << 53) as f64;
+        if usual > 30.0 {
+            let deviation: f64 = (0..12).map(|_| uniform()).sum::<f64>() - 6.0;
+            return (usual + usual.sqrt() * deviation).round().max(0.0);
+        }
+        let (limit, mut product, mut events) = ((-usual).exp(), uniform(), 0.0);
+        while product > limit {
+            product *= uniform();
+            events += 1.0;
+        }
+        events
+    }
+
+    /// Milliseconds to the microsecond.
+    fn timer(&mut self) -> f64 {
+        (20_000.0 + self.below(2_000) + self.below(2_000) + self.below(2_000)) / 1e3
     }
 
     /// A timer of 30 observations per flush around the middle buckets.

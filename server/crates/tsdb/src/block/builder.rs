@@ -5,9 +5,11 @@ use std::collections::BTreeMap;
 use hashbrown::HashMap;
 use model::{Column, Labels, Metadata, Timestamp, rollup::RollupColumn};
 
-use super::{INDEX_MAGIC, INDEX_VERSION, PAGE_MAGIC, PAGE_VERSION, series_order, summary::Summary};
+use super::{
+    ChunkRef, INDEX_MAGIC, INDEX_VERSION, PAGE_MAGIC, PAGE_VERSION, series_order, summary::Summary,
+};
 use crate::{
-    bytes::{finish_envelope, put_i64, put_text, put_u64, start_envelope},
+    bytes::{finish_envelope, put_text, put_u64, start_envelope},
     codec,
     engine::{BlockRow, Engine, EngineError, PageRow},
 };
@@ -67,27 +69,7 @@ pub(crate) struct BlockBuilder<'a> {
 struct PlannedSeries {
     /// Numbers of name and value of each label, in order of name.
     labels: Box<[(u32, u32)]>,
-    chunks: Box<[PlannedChunk]>,
-}
-
-#[derive(Debug)]
-struct PlannedChunk {
-    page: u32,
-    offset: u32,
-    length: u32,
-    count: u32,
-    min_time: Timestamp,
-    max_time: Timestamp,
-    kind: ChunkKind,
-}
-
-/// What a chunk holds.
-#[derive(Debug, Clone, Copy)]
-enum ChunkKind {
-    Floats(Summary),
-    Histograms,
-    Rollups,
-    HistogramRollups,
+    chunks: Box<[ChunkRef]>,
 }
 
 /// What is known of a chunk before it is encoded.
@@ -99,14 +81,14 @@ struct Stretch {
     count: usize,
     /// How many samples they stand for.
     samples: u64,
-    kind: ChunkKind,
+    summary: Option<Summary>,
 }
 
 impl Stretch {
     /// A stretch of samples, of which there is at least one.
-    fn of(times: &[Timestamp], kind: ChunkKind) -> Self {
+    fn of(times: &[Timestamp], summary: Option<Summary>) -> Self {
         let (first, last) = (times[0], times[times.len() - 1]);
-        Self { first, last, count: times.len(), samples: times.len() as u64, kind }
+        Self { first, last, count: times.len(), samples: times.len() as u64, summary }
     }
 }
 
@@ -140,12 +122,12 @@ impl<'a> BlockBuilder<'a> {
         let mut chunks = Vec::new();
         let size = codec::BLOCK_CHUNK_SAMPLES;
         for (times, values) in column.float_times.chunks(size).zip(column.floats.chunks(size)) {
-            let stretch = Stretch::of(times, ChunkKind::Floats(Summary::of(values)));
+            let stretch = Stretch::of(times, Some(Summary::of(values)));
             chunks.push(self.chunk(stretch, |out| codec::encode_floats(times, values, out))?);
         }
         let histograms = column.histogram_times.chunks(size).zip(column.histograms.chunks(size));
         for (times, values) in histograms {
-            let stretch = Stretch::of(times, ChunkKind::Histograms);
+            let stretch = Stretch::of(times, None);
             chunks.push(self.chunk(stretch, |out| codec::encode_histograms(times, values, out))?);
         }
         self.add_series(labels, chunks);
@@ -167,15 +149,14 @@ impl<'a> BlockBuilder<'a> {
             let samples = windows.iter().map(|window| window.count).sum();
             let (first, last) = (windows[0].end, windows[windows.len() - 1].end);
             let count = windows.len();
-            let stretch = Stretch { first, last, count, samples, kind: ChunkKind::Rollups };
+            let stretch = Stretch { first, last, count, samples, summary: None };
             chunks.push(self.chunk(stretch, |out| codec::rollups::encode_floats(windows, out))?);
         }
         for windows in column.histograms.chunks(size) {
             let samples = windows.iter().map(|window| window.count).sum();
             let (first, last) = (windows[0].end, windows[windows.len() - 1].end);
             let count = windows.len();
-            let stretch =
-                Stretch { first, last, count, samples, kind: ChunkKind::HistogramRollups };
+            let stretch = Stretch { first, last, count, samples, summary: None };
             chunks
                 .push(self.chunk(stretch, |out| codec::rollups::encode_histograms(windows, out))?);
         }
@@ -183,7 +164,7 @@ impl<'a> BlockBuilder<'a> {
         Ok(())
     }
 
-    fn add_series(&mut self, labels: &Labels, chunks: Vec<PlannedChunk>) {
+    fn add_series(&mut self, labels: &Labels, chunks: Vec<ChunkRef>) {
         debug_assert!(self.last.as_ref().is_none_or(|last| series_order(last, labels).is_lt()));
         self.last = Some(labels.clone());
         let labels = labels.iter().map(|(n, v)| (self.symbol(n), self.symbol(v))).collect();
@@ -221,24 +202,24 @@ impl<'a> BlockBuilder<'a> {
         &mut self,
         stretch: Stretch,
         encode: impl FnOnce(&mut Vec<u8>),
-    ) -> Result<PlannedChunk, EngineError> {
+    ) -> Result<ChunkRef, EngineError> {
         if self.page.len() >= self.plan.page_bytes {
             self.close_page()?;
         }
         let start = self.page.len();
         encode(&mut self.page);
-        let Stretch { first: min_time, last: max_time, count, samples, kind } = stretch;
+        let Stretch { first: min_time, last: max_time, count, samples, summary } = stretch;
         self.min_time = self.min_time.min(min_time);
         self.max_time = self.max_time.max(max_time);
         self.samples += samples;
-        Ok(PlannedChunk {
+        Ok(ChunkRef {
             page: self.page_number,
             offset: (start - crate::bytes::ENVELOPE_BYTES) as u32,
             length: (self.page.len() - start) as u32,
             count: count as u32,
             min_time,
             max_time,
-            kind,
+            summary,
         })
     }
 
@@ -290,8 +271,10 @@ impl<'a> BlockBuilder<'a> {
                 put_u64(&mut out, rank(value));
             }
             put_u64(&mut out, series.chunks.len() as u64);
+            let mut before = None;
             for chunk in &series.chunks {
-                put_chunk(chunk, self.min_time, &mut out);
+                chunk.put(before, self.min_time, &mut out);
+                before = Some(chunk);
             }
         }
         self.put_postings(&ranks, &mut out);
@@ -338,22 +321,5 @@ impl<'a> BlockBuilder<'a> {
                 next = number + 1;
             }
         }
-    }
-}
-
-fn put_chunk(chunk: &PlannedChunk, block_start: Timestamp, out: &mut Vec<u8>) {
-    out.push(match chunk.kind {
-        ChunkKind::Floats(_) => 0,
-        ChunkKind::Histograms => 1,
-        ChunkKind::Rollups => 2,
-        ChunkKind::HistogramRollups => 3,
-    });
-    for number in [chunk.page, chunk.offset, chunk.length, chunk.count] {
-        put_u64(out, u64::from(number));
-    }
-    put_i64(out, chunk.min_time.wrapping_sub(block_start));
-    put_i64(out, chunk.max_time.wrapping_sub(chunk.min_time));
-    if let ChunkKind::Floats(summary) = &chunk.kind {
-        summary.put(out);
     }
 }

@@ -5,9 +5,9 @@
 
 use model::{Labels, Metadata, Timestamp};
 
-use super::{INDEX_MAGIC, INDEX_VERSION, summary::Summary};
+use super::{INDEX_MAGIC, INDEX_VERSION, chunks::ChunkRef};
 use crate::{
-    bytes::{FormatError, Reader, open_versions},
+    bytes::{FormatError, Reader, open_envelope},
     engine::BlockRow,
     postings::{Condition, Index, List, merged},
 };
@@ -36,42 +36,17 @@ pub(crate) struct Block {
     postings: Box<[(u32, u32, u32)]>,
 }
 
-/// Where a chunk is and what is known of it.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct ChunkRef {
-    pub(crate) page: u32,
-    /// Where it begins in the page's payload.
-    pub(crate) offset: u32,
-    pub(crate) length: u32,
-    pub(crate) count: u32,
-    pub(crate) min_time: Timestamp,
-    pub(crate) max_time: Timestamp,
-    /// Of numbers; histograms and rollups have none.
-    pub(crate) summary: Option<Summary>,
-}
-
-impl ChunkRef {
-    /// Whether a sample of the chunk may lie within the range, both ends inclusive.
-    pub(crate) fn overlaps(&self, start: Timestamp, end: Timestamp) -> bool {
-        self.min_time <= end && self.max_time >= start
-    }
-}
-
 impl Block {
     /// Checks a row and makes it a block.
     pub(crate) fn open(mut row: BlockRow) -> Result<Self, FormatError> {
         let index = std::mem::take(&mut row.index);
-        let (version, payload) =
-            open_versions(&index, INDEX_MAGIC, 1..=INDEX_VERSION, "block index")?;
-        let payload: Box<[u8]> = payload.into();
+        let payload: Box<[u8]> =
+            open_envelope(&index, INDEX_MAGIC, INDEX_VERSION, "block index")?.into();
         let mut reader = Reader::new(&payload);
         let order = reader.u64()?;
-        let (mut window_ms, mut cleaned, mut frames) = (0, 0, 0);
-        if version > 1 {
-            window_ms = i64::from(reader.u32()?);
-            cleaned = reader.u64()?;
-            frames = reader.u64()?;
-        }
+        let window_ms = i64::from(reader.u32()?);
+        let cleaned = reader.u64()?;
+        let frames = reader.u64()?;
         let at = |reader: &Reader<'_>| (payload.len() - reader.rest().len()) as u32;
 
         let mut symbols = Vec::new();
@@ -96,8 +71,9 @@ impl Block {
                 symbol(&mut reader)?;
                 symbol(&mut reader)?;
             }
+            let mut before = None;
             for _ in 0..reader.count()? {
-                take_chunk(&mut reader, row.min_time)?;
+                before = Some(ChunkRef::take(&mut reader, before.as_ref(), row.min_time)?);
             }
         }
         let mut postings = Vec::new();
@@ -162,7 +138,12 @@ impl Block {
         for _ in 0..2 * reader.count()? {
             reader.u32()?;
         }
-        (0..reader.count()?).map(|_| take_chunk(&mut reader, self.row.min_time)).collect()
+        let count = reader.count()?;
+        let mut chunks: Vec<ChunkRef> = Vec::with_capacity(count);
+        for _ in 0..count {
+            chunks.push(ChunkRef::take(&mut reader, chunks.last(), self.row.min_time)?);
+        }
+        Ok(chunks)
     }
 
     /// All label names, ascending.
@@ -268,14 +249,4 @@ fn take_postings(reader: &mut Reader<'_>) -> Result<Vec<u32>, FormatError> {
         next = number + 1;
     }
     Ok(series)
-}
-
-fn take_chunk(reader: &mut Reader<'_>, block_start: Timestamp) -> Result<ChunkRef, FormatError> {
-    let has_summary = reader.u8()? == 0;
-    let [page, offset, length, count] =
-        [reader.u32()?, reader.u32()?, reader.u32()?, reader.u32()?];
-    let min_time = block_start.wrapping_add(reader.i64()?);
-    let max_time = min_time.wrapping_add(reader.i64()?);
-    let summary = if has_summary { Some(Summary::take(reader)?) } else { None };
-    Ok(ChunkRef { page, offset, length, count, min_time, max_time, summary })
 }

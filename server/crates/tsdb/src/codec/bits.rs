@@ -73,7 +73,7 @@ impl<'a> BitReader<'a> {
 
     /// At least 57 bits from the present place on.
     #[inline]
-    fn peek(&self) -> u64 {
+    pub(super) fn peek(&self) -> u64 {
         let byte = self.at / 8;
         let word = match self.bytes.get(byte..byte + 8) {
             Some(word) => u64::from_le_bytes(word.try_into().unwrap_or_default()),
@@ -100,6 +100,17 @@ impl<'a> BitReader<'a> {
 
     pub(crate) fn take_64(&mut self) -> u64 {
         self.take(32) | self.take(32) << 32
+    }
+
+    /// Goes on by some bits that were looked at.
+    #[inline]
+    pub(super) fn skip(&mut self, count: u32) {
+        self.at += count as usize;
+    }
+
+    /// How many bytes were begun.
+    pub(super) fn used_bytes(&self) -> usize {
+        self.at.div_ceil(8)
     }
 
     /// How many bits are left.
@@ -184,6 +195,19 @@ impl Rice {
         };
         self.learn(value);
         value
+    }
+
+    /// How many bits [`Self::put`] would write.
+    #[inline]
+    pub(super) fn measure(&mut self, value: u64) -> u32 {
+        let parameter = self.parameter();
+        let quotient = value >> parameter;
+        self.learn(value);
+        if quotient < u64::from(ESCAPE) {
+            quotient as u32 + 1 + parameter
+        } else {
+            ESCAPE + 6 + 64 - value.leading_zeros()
+        }
     }
 
     #[inline]

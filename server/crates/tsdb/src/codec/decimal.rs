@@ -17,8 +17,7 @@ const MAX_INTEGER: f64 = (1_u64 << 52) as f64;
 #[inline]
 pub(crate) fn to_integer(value: f64, exponent: u8) -> Option<i64> {
     let scaled = value * POWERS[usize::from(exponent)];
-    // Adding and taking away 1.5 * 2^52 rounds to a whole number without a call.
-    let rounded = (scaled + 1.5 * MAX_INTEGER) - 1.5 * MAX_INTEGER;
+    let rounded = rounded(scaled);
     if rounded.abs() < MAX_INTEGER / 2.0 {
         let integer = rounded as i64;
         if to_value(integer, exponent).to_bits() == value.to_bits() {
@@ -26,6 +25,19 @@ pub(crate) fn to_integer(value: f64, exponent: u8) -> Option<i64> {
         }
     }
     None
+}
+
+/// The nearest whole number, of two the even one, for a magnitude up to 2^51.
+#[inline]
+pub(crate) fn rounded(value: f64) -> f64 {
+    // Adding and taking away 1.5 * 2^52 rounds without a call.
+    (value + 1.5 * MAX_INTEGER) - 1.5 * MAX_INTEGER
+}
+
+/// `10^exponent`, which is at most [`MAX_EXPONENT`].
+#[inline]
+pub(crate) fn power(exponent: u8) -> f64 {
+    POWERS[usize::from(exponent)]
 }
 
 /// The value that an integer stands for. `exponent` is at most [`MAX_EXPONENT`].

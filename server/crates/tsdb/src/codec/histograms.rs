@@ -183,7 +183,7 @@ impl Stream {
         last.map_or(0, |last| integer_sum(last, self.exponent))
     }
 
-    fn put_layout(&mut self, value: &NativeHistogram, writer: &mut BitWriter) {
+    pub(super) fn put_layout(&mut self, value: &NativeHistogram, writer: &mut BitWriter) {
         self.layout.put_signed(writer, i64::from(value.schema));
         self.layout.put(writer, hint_to_number(value.reset_hint));
         writer.put_64(value.zero_threshold.to_bits());
@@ -203,7 +203,10 @@ impl Stream {
         }
     }
 
-    fn take_layout(&mut self, bits: &mut BitReader<'_>) -> Result<NativeHistogram, FormatError> {
+    pub(super) fn take_layout(
+        &mut self,
+        bits: &mut BitReader<'_>,
+    ) -> Result<NativeHistogram, FormatError> {
         let mut value = NativeHistogram {
             schema: self.layout.take_signed(bits) as i32,
             reset_hint: number_to_hint(self.layout.take(bits))?,
@@ -399,7 +402,7 @@ fn bucket_indices(spans: &[Span]) -> impl Iterator<Item = i64> + '_ {
     })
 }
 
-fn has_same_layout(a: &NativeHistogram, b: &NativeHistogram) -> bool {
+pub(super) fn has_same_layout(a: &NativeHistogram, b: &NativeHistogram) -> bool {
     a.schema == b.schema
         && a.zero_threshold.to_bits() == b.zero_threshold.to_bits()
         && a.reset_hint == b.reset_hint
@@ -413,15 +416,21 @@ fn has_same_layout(a: &NativeHistogram, b: &NativeHistogram) -> bool {
             .eq(b.custom_bounds.iter().map(|b| b.to_bits()))
 }
 
-fn has_whole_counts(value: &NativeHistogram) -> bool {
+pub(super) fn has_whole_counts(value: &NativeHistogram) -> bool {
     counts(value).all(|count| {
         count.abs() < MAX_COUNT && ((count as i64) as f64).to_bits() == count.to_bits()
     })
 }
 
+/// The counts of all buckets, that of zero first.
+pub(super) fn counts_of(value: &NativeHistogram) -> impl Iterator<Item = f64> + '_ {
+    let buckets = value.positive.iter().chain(&value.negative).copied();
+    std::iter::once(value.zero_count).chain(buckets)
+}
+
 fn counts(value: &NativeHistogram) -> impl Iterator<Item = f64> + '_ {
     let totals = [value.zero_count, value.count];
-    totals.into_iter().chain(value.positive.iter().copied()).chain(value.negative.iter().copied())
+    totals.into_iter().chain(counts_of(value).skip(1))
 }
 
 fn counts_mut(value: &mut NativeHistogram) -> impl Iterator<Item = &mut f64> {

@@ -10,7 +10,7 @@ use model::{
     rollup::{HistogramRollup, Rollup, RollupColumn},
 };
 
-use super::{FLOAT_CODECS, MAX_SAMPLES, histograms, times};
+use super::{MAX_SAMPLES, histograms, put_values, take_values, times};
 use crate::bytes::{FormatError, Reader, put_u64};
 
 /// The id of chunks that hold rollups of numbers.
@@ -187,25 +187,14 @@ fn put_head(id: u8, flags: u8, ends: impl Iterator<Item = Timestamp>, out: &mut 
 
 fn put_column(values: impl Iterator<Item = f64>, out: &mut Vec<u8>) {
     let values: Vec<f64> = values.collect();
-    let mut bytes = Vec::new();
-    for codec in FLOAT_CODECS {
-        bytes.clear();
-        if codec.encode(&values, &mut bytes) {
-            out.push(codec.id());
-            put_u64(out, bytes.len() as u64);
-            out.extend_from_slice(&bytes);
-            return;
-        }
-    }
+    let place = out.len();
+    out.push(0);
+    out[place] = put_values(&values, out);
 }
 
 fn take_column(reader: &mut Reader<'_>, count: usize) -> Result<Vec<f64>, FormatError> {
-    let id = reader.u8()?;
-    let codec = FLOAT_CODECS.into_iter().find(|codec| codec.id() == id);
-    let codec = codec.ok_or(FormatError::Invalid("codec"))?;
-    let length = reader.count()?;
     let mut values = Vec::new();
-    codec.decode(reader.take(length)?, count, &mut values)?;
+    take_values(reader.u8()?, reader, count, &mut values)?;
     Ok(values)
 }
 

@@ -84,7 +84,9 @@ fn chunk_of_any_kind() -> impl Strategy<Value = Vec<u8>> {
         encode_floats(&times(values.len()), &values, &mut chunk);
         chunk
     });
-    let histograms = proptest::collection::vec(any_histogram(), 1..10).prop_map(|values| {
+    let same = (any_histogram(), 32_usize..50).prop_map(|(value, count)| vec![value; count]);
+    let histograms = prop_oneof![proptest::collection::vec(any_histogram(), 1..10), same];
+    let histograms = histograms.prop_map(|values| {
         let mut chunk = Vec::new();
         encode_histograms(&times(values.len()), &values, &mut chunk);
         chunk
@@ -136,7 +138,7 @@ proptest! {
 
     #[test]
     fn property_any_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
-        for codec in [1, 2, 3, HISTOGRAM_CODEC] {
+        for codec in [1, 4, 5, 6, HISTOGRAM_STREAM, HISTOGRAM_COLUMNS] {
             let mut chunk = vec![codec];
             chunk.extend_from_slice(&bytes);
             let _ = decode(&chunk, &mut Column::default());

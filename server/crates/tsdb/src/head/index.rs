@@ -16,13 +16,29 @@ use crate::postings::{Condition, Index, List, Matches, merged};
 /// Label names, their values, and the series that have each.
 #[derive(Debug, Default)]
 pub(crate) struct HeadIndex {
-    names: HashMap<Box<str>, Values, RandomState>,
+    names: Names,
     hasher: RandomState,
     all: Bits,
     /// How many series were ever added.
     added: u64,
     /// How many times series were taken out, after which values have other numbers.
     removals: u64,
+}
+
+/// The values of all labels, by name.
+#[derive(Debug, Default)]
+struct Names {
+    all: Vec<Name>,
+    numbers: HashMap<Box<str>, usize, RandomState>,
+}
+
+#[derive(Debug)]
+struct Name {
+    text: Box<str>,
+    values: Values,
+    /// The number of the name that followed in the series added last. Neighbors have the same names,
+    /// and a guess spares hashing each.
+    next: usize,
 }
 
 /// The values of one label.
@@ -55,12 +71,11 @@ impl HeadIndex {
     pub(crate) fn insert(&mut self, series: u32, labels: &Labels) {
         self.added += 1;
         self.all.set(series, true);
+        let mut before = None;
         for (name, value) in labels {
-            let values = match self.names.get_mut(name) {
-                Some(values) => values,
-                None => self.names.entry(name.into()).or_default(),
-            };
-            values.insert(series, labels, value, &self.hasher);
+            let number = self.names.number_after(before, name);
+            self.names.all[number].values.insert(series, labels, value, &self.hasher);
+            before = Some(number);
         }
     }
 
@@ -85,17 +100,13 @@ impl HeadIndex {
         for (name, mut touched) in names {
             touched.sort_unstable();
             touched.dedup();
-            let Some(values) = self.names.get_mut(name) else { continue };
-            values.remove(&touched, &gone, &self.hasher);
-            if values.entries.is_empty() {
-                self.names.remove(name);
-            }
+            self.names.remove_values(name, &touched, &gone, &self.hasher);
         }
     }
 
     /// All label names, in any order.
     pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
-        self.names.keys().map(|name| &**name)
+        self.names.all.iter().map(|name| &*name.text)
     }
 
     /// All values of a label, in any order.
@@ -171,6 +182,47 @@ impl Index for HeadIndex {
             postings: Arc::clone(&postings),
         });
         List::Shared(postings)
+    }
+}
+
+impl Names {
+    fn get(&self, name: &str) -> Option<&Values> {
+        Some(&self.all[*self.numbers.get(name)?].values)
+    }
+
+    /// The number of a name that follows the name `before` in a series; it gets one if it has none.
+    fn number_after(&mut self, before: Option<usize>, name: &str) -> usize {
+        let guess = before.map_or(0, |before| self.all[before].next);
+        if self.all.get(guess).is_some_and(|known| &*known.text == name) {
+            return guess;
+        }
+        let number = match self.numbers.get(name) {
+            Some(&number) => number,
+            None => {
+                let number = self.all.len();
+                self.numbers.insert(name.into(), number);
+                self.all.push(Name { text: name.into(), values: Values::default(), next: 0 });
+                number
+            }
+        };
+        if let Some(before) = before {
+            self.all[before].next = number;
+        }
+        number
+    }
+
+    /// Takes series out of some values of a name, and forgets a name without any.
+    fn remove_values(&mut self, name: &str, touched: &[u32], gone: &Bits, hasher: &RandomState) {
+        let Some(&number) = self.numbers.get(name) else { return };
+        let values = &mut self.all[number].values;
+        values.remove(touched, gone, hasher);
+        if values.entries.is_empty() {
+            self.numbers.remove(name);
+            self.all.swap_remove(number);
+            if let Some(moved) = self.all.get(number) {
+                self.numbers.insert(moved.text.clone(), number);
+            }
+        }
     }
 }
 

@@ -3,10 +3,14 @@
 //! Samples first go into an open chunk, which is written so that the next sample is a few bytes at the
 //! end and nothing else moves. When it is full it is written again as a closed chunk with the full
 //! codec. A reader shares the whole by its `Arc` and is not disturbed by samples that follow.
+//!
+//! There are millions of these, so what few series need, or all of them only after a while, is kept
+//! elsewhere ([`More`]), and what can be computed is not kept at all. The newest sample is at hand
+//! without decoding anything: it is what the next one is written against.
 
 use std::sync::Arc;
 
-use model::{Column, NativeHistogram, Timestamp, Value};
+use model::{Column, NativeHistogram, Sample, Timestamp, Value};
 
 use crate::{
     bytes::{FormatError, Reader, put_u64, unzigzag, zigzag},
@@ -23,100 +27,194 @@ const OPEN_BYTES: usize = 238;
 /// Chunks that follow use the same memory again, so that the heap does not fall to pieces.
 const OPEN_CAPACITIES: [usize; 4] = [24, 56, 120, 248];
 
-/// Samples in order of time.
+/// There is a newest sample, whether it is here or in a block by now.
+const HAS_LAST: u8 = 1;
+/// The newest sample is not the last one here, and is kept in [`More::newest`].
+const IS_OVERTAKEN: u8 = 2;
+/// The open chunk is one of histograms.
+const IS_HISTOGRAM: u8 = 4;
+/// A time of the open chunk is off the step.
+const IS_IRREGULAR: u8 = 8;
+
+/// Samples in order of time, and the newest one ever.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Samples {
-    /// Closed chunks. They are never moved or made longer.
-    closed: Vec<Box<[u8]>>,
-    /// The tokens of an open chunk of numbers: varints, 0 and the raw bits, or 1 more than the zigzag
-    /// distance from the number before as a decimal.
-    open: Vec<u8>,
-    min_time: Timestamp,
-    max_time: Timestamp,
-    /// The first time of the open chunk and the usual distance, which takes no memory.
-    open_time: Timestamp,
-    step: i64,
-    /// The integer of the last decimal in the open chunk.
-    last: i64,
-    /// What few series need.
-    rare: Option<Box<Rare>>,
-    count: u32,
-    /// The memory of the closed chunks.
-    closed_bytes: u32,
+    /// The tokens of an open chunk of numbers, `open_length` bytes: varints, 0 and the raw bits, or 1
+    /// more than the zigzag distance from the number before as a decimal. What is no decimal counts as
+    /// 0 for the next distance.
+    open: Box<[u8]>,
+    more: Option<Box<More>>,
+    /// The time of the last sample.
+    last_time: Timestamp,
+    /// Its value, when it is a number.
+    last_value: f64,
+    /// The usual distance of times in the open chunk, in milliseconds.
+    step: u32,
+    open_length: u8,
     open_count: u8,
     exponent: u8,
+    flags: u8,
 }
 
+/// What only some series need.
 #[derive(Debug, Clone, Default)]
-struct Rare {
+struct More {
+    /// Closed chunks. They are never moved or made longer, which would leave holes in the heap.
+    closed: Vec<Box<[u8]>>,
+    closed_bytes: usize,
     /// Once a time was off the step: how far each sample but the first was, as signed varints.
     irregular: Vec<u8>,
+    /// The oldest time in `closed`.
+    min_time: Timestamp,
+    /// The first time of the open chunk, when it is irregular.
+    open_time: Timestamp,
     /// The open chunk, when it is one of histograms.
-    histograms: Option<OpenHistograms>,
+    histograms: Option<Box<OpenHistograms>>,
+    /// The value of the last sample, when it is a histogram.
+    last_histogram: Option<Arc<NativeHistogram>>,
+    /// A sample newer than all here.
+    newest: Option<Sample>,
 }
 
 impl Samples {
-    /// Adds a sample that is newer than all others.
-    pub(crate) fn append(&mut self, timestamp: Timestamp, value: &Value) {
-        debug_assert!(self.count == 0 || timestamp > self.max_time);
+    /// No samples after one that is kept elsewhere.
+    pub(crate) fn after(last: Option<Sample>) -> Self {
+        let mut samples = Self::default();
+        if let Some(Sample { timestamp, value }) = last {
+            samples.set_last(timestamp, &value);
+        }
+        samples
+    }
+
+    /// Adds a sample that is newer than all others, and returns by how much the memory grew.
+    #[inline]
+    pub(crate) fn append(&mut self, timestamp: Timestamp, value: &Value) -> isize {
+        debug_assert!(self.last_time().is_none_or(|last| last < timestamp));
+        if let Value::Float(value) = value
+            && self.is_next(timestamp)
+        {
+            let before = self.open.len();
+            self.push_float(*value);
+            self.open_count += 1;
+            (self.last_time, self.last_value) = (timestamp, *value);
+            return self.open.len().wrapping_sub(before).cast_signed();
+        }
+        let before = self.bytes();
+        self.append_slowly(timestamp, value);
+        self.bytes().wrapping_sub(before).cast_signed()
+    }
+
+    /// Whether a number of this time goes to the end of the open chunk, and nothing else changes.
+    #[inline]
+    fn is_next(&self, timestamp: Timestamp) -> bool {
+        self.open_count > 1
+            && self.open_count < OPEN_SAMPLES
+            && usize::from(self.open_length) < OPEN_BYTES
+            && self.flags == HAS_LAST
+            && timestamp.wrapping_sub(self.last_time) == i64::from(self.step)
+    }
+
+    fn append_slowly(&mut self, timestamp: Timestamp, value: &Value) {
         if self.open_count > 0 && (self.is_open_full() || self.is_other_kind(value)) {
             self.close();
         }
         self.push_time(timestamp);
         match value {
             Value::Float(value) => self.push_float(*value),
-            Value::Histogram(value) => {
-                let rare = self.rare.get_or_insert_default();
-                rare.histograms.get_or_insert_default().push(value);
-            }
+            Value::Histogram(value) => self.push_histogram(value),
         }
-        if self.count == 0 {
-            self.min_time = timestamp;
-        }
-        self.max_time = timestamp;
-        self.count += 1;
         self.open_count += 1;
+        if self.has(IS_OVERTAKEN)
+            && let Some(more) = &mut self.more
+        {
+            more.newest = None;
+            self.flags &= !IS_OVERTAKEN;
+        }
+        self.set_last(timestamp, value);
     }
 
-    /// Adds samples of any time; at the same time the new one wins.
+    fn set_last(&mut self, timestamp: Timestamp, value: &Value) {
+        self.flags |= HAS_LAST;
+        self.last_time = timestamp;
+        match value {
+            Value::Float(value) => {
+                self.last_value = *value;
+                if let Some(more) = &mut self.more {
+                    more.last_histogram = None;
+                }
+            }
+            Value::Histogram(value) => {
+                self.more.get_or_insert_default().last_histogram = Some(Arc::clone(value));
+            }
+        }
+    }
+
+    /// Adds samples of any time, none newer than `newest`; at the same time the new one wins.
     ///
     /// # Errors
     /// When the memory is damaged.
-    pub(crate) fn insert(&mut self, late: &Column) -> Result<Overlap, FormatError> {
+    pub(crate) fn insert(
+        &mut self,
+        late: &Column,
+        newest: Option<Sample>,
+    ) -> Result<Overlap, FormatError> {
         let mut all = Column::default();
         self.read(&mut all)?;
         let overlap = columns::merge(&mut all, late);
-        *self = Self::from_column(&all);
+        *self = Self::from_samples(columns::samples(&all));
+        self.keep_newest(newest);
         Ok(overlap)
     }
 
-    /// Takes away all samples from `start` to `end`, both inclusive, and returns how many they were.
+    /// Takes away all samples from `start` to `end`, both inclusive, and returns how many they were. The
+    /// newest one stays known.
     ///
     /// # Errors
     /// When the memory is damaged.
     pub(crate) fn remove(&mut self, start: Timestamp, end: Timestamp) -> Result<u64, FormatError> {
-        if self.count == 0 || self.min_time > end || self.max_time < start {
+        if self.time_range().is_none_or(|(min, max)| min > end || max < start) {
             return Ok(0);
         }
         let mut all = Column::default();
         self.read(&mut all)?;
-        let mut kept = Self::default();
-        for sample in columns::samples(&all) {
-            if !(start..=end).contains(&sample.timestamp) {
-                kept.append(sample.timestamp, &sample.value);
-            }
-        }
-        let removed = self.count - kept.count;
-        *self = kept;
-        Ok(u64::from(removed))
+        let newest = self.last();
+        let mut kept = columns::samples(&all);
+        kept.retain(|sample| !(start..=end).contains(&sample.timestamp));
+        let removed = all.len() - kept.len();
+        *self = Self::from_samples(kept);
+        self.keep_newest(newest);
+        Ok(removed as u64)
     }
 
-    fn from_column(column: &Column) -> Self {
+    fn from_samples(all: Vec<Sample>) -> Self {
         let mut samples = Self::default();
-        for sample in columns::samples(column) {
-            samples.append(sample.timestamp, &sample.value);
+        for sample in all {
+            samples.append_slowly(sample.timestamp, &sample.value);
         }
         samples
+    }
+
+    /// Sets the newest sample, which may be gone from here or never have been here.
+    pub(crate) fn replace_newest(&mut self, newest: Option<Sample>) {
+        if self.is_empty() {
+            *self = Self::after(newest);
+            return;
+        }
+        self.flags &= !IS_OVERTAKEN;
+        if let Some(more) = &mut self.more {
+            more.newest = None;
+        }
+        self.keep_newest(newest);
+    }
+
+    fn keep_newest(&mut self, newest: Option<Sample>) {
+        let Some(newest) = newest else { return };
+        if self.is_empty() {
+            *self = Self::after(Some(newest));
+        } else if self.last_time < newest.timestamp {
+            self.more.get_or_insert_default().newest = Some(newest);
+            self.flags |= IS_OVERTAKEN;
+        }
     }
 
     /// Appends all samples to `out`.
@@ -124,7 +222,7 @@ impl Samples {
     /// # Errors
     /// When the memory is damaged.
     pub(crate) fn read(&self, out: &mut Column) -> Result<(), FormatError> {
-        for chunk in &self.closed {
+        for chunk in self.more.iter().flat_map(|more| &more.closed) {
             codec::decode(chunk, out)?;
         }
         self.read_open(out)
@@ -141,11 +239,11 @@ impl Samples {
         end: Timestamp,
         out: &mut Column,
     ) -> Result<(), FormatError> {
-        let mut chunks = self.closed.iter().peekable();
+        let mut chunks = self.more.iter().flat_map(|more| &more.closed).peekable();
         while let Some(chunk) = chunks.next() {
             let after = match chunks.peek() {
                 Some(next) => codec::first_time(next)?,
-                None if self.open_count > 0 => self.open_time,
+                None if self.open_count > 0 => self.open_time(),
                 None => Timestamp::MAX,
             };
             if after > start {
@@ -159,136 +257,232 @@ impl Samples {
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.count == 0
+        self.open_count == 0
     }
 
     #[cfg(test)]
-    pub(crate) fn count(&self) -> u64 {
-        u64::from(self.count)
+    pub(crate) fn count(&self) -> usize {
+        let mut column = Column::default();
+        self.read(&mut column).expect("the chunks were written by this very code");
+        column.len()
+    }
+
+    /// The newest sample that was ever here or before.
+    pub(crate) fn last(&self) -> Option<Sample> {
+        if !self.has(HAS_LAST) {
+            return None;
+        }
+        if self.has(IS_OVERTAKEN) {
+            return self.more.as_ref()?.newest.clone();
+        }
+        let histogram = self.more.as_ref().and_then(|more| more.last_histogram.as_ref());
+        let value = match histogram {
+            Some(histogram) => Value::Histogram(Arc::clone(histogram)),
+            None => Value::Float(self.last_value),
+        };
+        Some(Sample { timestamp: self.last_time, value })
+    }
+
+    /// The time of [`Self::last`].
+    #[inline]
+    pub(crate) fn last_time(&self) -> Option<Timestamp> {
+        if self.has(IS_OVERTAKEN) {
+            return Some(self.more.as_ref()?.newest.as_ref()?.timestamp);
+        }
+        self.has(HAS_LAST).then_some(self.last_time)
     }
 
     /// The times of the oldest and newest sample; `None` when there is none.
     pub(crate) fn time_range(&self) -> Option<(Timestamp, Timestamp)> {
-        (self.count > 0).then_some((self.min_time, self.max_time))
+        let first_closed = self.more.as_ref().filter(|more| !more.closed.is_empty());
+        let min_time = first_closed.map_or_else(|| self.open_time(), |more| more.min_time);
+        (!self.is_empty()).then_some((min_time, self.last_time))
     }
 
-    /// The memory held, in bytes, without the value itself.
+    /// The memory held, in bytes.
+    pub(crate) fn bytes(&self) -> usize {
+        if !self.has(HAS_LAST) {
+            // This is what all series without samples share.
+            return 0;
+        }
+        size_of::<Self>() + self.open.len() + self.more.as_ref().map_or(0, |more| more.bytes())
+    }
+
     #[inline]
-    pub(crate) fn heap_bytes(&self) -> usize {
-        // Counted chunk by chunk this would cost every append.
-        self.closed_bytes as usize
-            + self.open.capacity()
-            + self.rare.as_ref().map_or(0, |rare| rare.heap_bytes())
+    fn has(&self, flag: u8) -> bool {
+        self.flags & flag != 0
     }
 
     fn open_histograms(&self) -> Option<&OpenHistograms> {
-        self.rare.as_ref()?.histograms.as_ref()
+        self.more.as_ref()?.histograms.as_deref()
     }
 
     fn is_other_kind(&self, value: &Value) -> bool {
-        self.open_histograms().is_some() != matches!(value, Value::Histogram(_))
+        self.has(IS_HISTOGRAM) != matches!(value, Value::Histogram(_))
     }
 
     fn is_open_full(&self) -> bool {
         // A histogram is large; a chunk of few of them repeats too much of the first one.
         let bytes = match self.open_histograms() {
             Some(open) => open.bits.len_bytes() / 8,
-            None => self.open.len(),
+            None => usize::from(self.open_length),
         };
         self.open_count >= OPEN_SAMPLES || bytes >= OPEN_BYTES
     }
 
+    /// The first time of the open chunk.
+    fn open_time(&self) -> Timestamp {
+        if self.has(IS_IRREGULAR)
+            && let Some(more) = &self.more
+        {
+            return more.open_time;
+        }
+        self.regular_open_time()
+    }
+
+    fn regular_open_time(&self) -> Timestamp {
+        let steps = i64::from(self.open_count.saturating_sub(1));
+        self.last_time.wrapping_sub(i64::from(self.step) * steps)
+    }
+
     /// Adds the time of a sample that follows.
     fn push_time(&mut self, timestamp: Timestamp) {
-        match self.open_count {
-            0 => self.open_time = timestamp,
-            1 => self.step = timestamp.wrapping_sub(self.max_time),
-            count => {
-                let off = timestamp.wrapping_sub(self.max_time).wrapping_sub(self.step);
-                if off == 0 && self.rare.as_ref().is_none_or(|rare| rare.irregular.is_empty()) {
-                    return;
-                }
-                let irregular = &mut self.rare.get_or_insert_default().irregular;
-                if irregular.is_empty() {
-                    irregular.resize(usize::from(count) - 1, 0);
-                }
-                put_u64(irregular, zigzag(off));
-            }
+        if self.open_count == 0 {
+            return;
         }
+        let distance = timestamp.wrapping_sub(self.last_time);
+        if self.open_count == 1
+            && let Ok(step) = u32::try_from(distance)
+        {
+            self.step = step;
+            return;
+        }
+        let off = distance.wrapping_sub(i64::from(self.step));
+        if off == 0 && !self.has(IS_IRREGULAR) {
+            return;
+        }
+        let open_time = self.open_time();
+        let more = self.more.get_or_insert_default();
+        if self.flags & IS_IRREGULAR == 0 {
+            self.flags |= IS_IRREGULAR;
+            more.open_time = open_time;
+            more.irregular.resize(usize::from(self.open_count) - 1, 0);
+        }
+        put_u64(&mut more.irregular, zigzag(off));
     }
 
     fn read_times(&self, out: &mut Vec<Timestamp>) -> Result<(), FormatError> {
-        let irregular = self.rare.as_ref().map_or(&[][..], |rare| &rare.irregular);
+        let irregular = self.more.as_ref().map_or(&[][..], |more| &more.irregular);
         let mut irregular = Reader::new(irregular);
-        let mut time = self.open_time;
+        let mut time = self.open_time();
         out.push(time);
         for _ in 1..self.open_count {
             let off = if irregular.is_empty() { 0 } else { irregular.i64()? };
-            time = time.wrapping_add(self.step).wrapping_add(off);
+            time = time.wrapping_add(i64::from(self.step)).wrapping_add(off);
             out.push(time);
         }
         Ok(())
     }
 
+    fn push_histogram(&mut self, value: &Arc<NativeHistogram>) {
+        let is_first = self.open_count == 0;
+        let more = self.more.get_or_insert_default();
+        let last = more.last_histogram.as_deref().filter(|_| !is_first);
+        more.histograms.get_or_insert_default().push(last, value);
+        self.flags |= IS_HISTOGRAM;
+    }
+
     #[inline]
     fn push_float(&mut self, value: f64) {
-        if !self.push_decimal(value) {
+        let before = if self.open_count == 0 { 0.0 } else { self.last_value };
+        if !self.push_decimal(before, value) {
             match decimal::exponent_of(value, self.exponent) {
-                Some(exponent) => {
-                    self.rescale(exponent);
-                    self.push_decimal(value);
+                Some(exponent) if self.rescale(exponent) => {
+                    self.push_decimal(before, value);
                 }
-                None => self.push_raw(value),
+                _ => self.push_raw(value),
             }
         }
     }
 
     /// Adds a value that is a decimal at the present exponent; else returns `false`.
     #[inline]
-    fn push_decimal(&mut self, value: f64) -> bool {
+    fn push_decimal(&mut self, before: f64, value: f64) -> bool {
         let Some(integer) = decimal::to_integer(value, self.exponent) else { return false };
-        let token = zigzag(integer - self.last) + 1;
+        let before = decimal::to_integer(before, self.exponent).unwrap_or_default();
+        let mut token = zigzag(integer - before) + 1;
         self.make_room((70 - token.leading_zeros() as usize) / 7);
-        put_u64(&mut self.open, token);
-        self.last = integer;
+        let mut at = usize::from(self.open_length);
+        while token >= 0x80 {
+            self.open[at] = token as u8 | 0x80;
+            token >>= 7;
+            at += 1;
+        }
+        self.open[at] = token as u8;
+        self.open_length = at as u8 + 1;
         true
     }
 
     fn push_raw(&mut self, value: f64) {
         self.make_room(9);
-        self.open.push(0);
-        self.open.extend_from_slice(&value.to_bits().to_le_bytes());
+        let at = usize::from(self.open_length);
+        self.open[at] = 0;
+        self.open[at + 1..at + 9].copy_from_slice(&value.to_bits().to_le_bytes());
+        self.open_length += 9;
     }
 
     #[inline]
     fn make_room(&mut self, more: usize) {
-        let needed = self.open.len() + more;
-        if needed > self.open.capacity() {
-            let capacity = OPEN_CAPACITIES.into_iter().find(|&capacity| capacity >= needed);
-            self.open.reserve_exact(capacity.unwrap_or(needed) - self.open.len());
+        let needed = usize::from(self.open_length) + more;
+        if needed > self.open.len() {
+            self.grow(needed);
         }
     }
 
-    /// Writes the open chunk again with more decimals.
-    fn rescale(&mut self, exponent: u8) {
+    fn grow(&mut self, needed: usize) {
+        let capacity = OPEN_CAPACITIES.into_iter().find(|&capacity| capacity >= needed);
+        let capacity = capacity.expect("a chunk takes no sample once it has OPEN_BYTES");
+        let mut tokens = Vec::with_capacity(capacity);
+        tokens.extend_from_slice(self.tokens());
+        tokens.resize(capacity, 0);
+        self.open = tokens.into();
+    }
+
+    fn tokens(&self) -> &[u8] {
+        &self.open[..usize::from(self.open_length)]
+    }
+
+    /// Writes the open chunk again with more decimals. Returns whether they fit, and changes nothing if
+    /// they do not.
+    fn rescale(&mut self, exponent: u8) -> bool {
         let mut values = Vec::new();
         self.read_floats(&mut values).expect("the open chunk was written by this very code");
-        self.open.clear();
-        self.last = 0;
-        self.exponent = exponent;
+        let mut other = Self { exponent, ..Self::default() };
+        let mut before = 0.0;
         for value in values {
-            if !self.push_decimal(value) {
-                self.push_raw(value);
+            if !other.push_decimal(before, value) {
+                other.push_raw(value);
+            }
+            before = value;
+            if usize::from(other.open_length) >= OPEN_BYTES {
+                return false;
             }
         }
+        self.exponent = exponent;
+        (self.open, self.open_length) = (other.open, other.open_length);
+        true
     }
 
     fn read_floats(&self, out: &mut Vec<f64>) -> Result<(), FormatError> {
-        let mut reader = Reader::new(&self.open);
+        let mut reader = Reader::new(self.tokens());
         let mut integer = 0_i64;
         while !reader.is_empty() {
             out.push(match reader.u64()? {
-                0 => reader.f64()?,
+                0 => {
+                    let value = reader.f64()?;
+                    integer = decimal::to_integer(value, self.exponent).unwrap_or_default();
+                    value
+                }
                 token => {
                     integer = integer.wrapping_add(unzigzag(token - 1));
                     decimal::to_value(integer, self.exponent)
@@ -323,22 +517,29 @@ impl Samples {
         } else if !column.histograms.is_empty() {
             codec::encode_histograms(&column.histogram_times, &column.histograms, &mut chunk);
         }
-        self.closed_bytes += (chunk.len() + size_of::<Box<[u8]>>()) as u32;
-        self.closed.reserve_exact(1);
-        self.closed.push(chunk.into());
-        self.open.clear();
+        let open_time = self.open_time();
+        let more = self.more.get_or_insert_default();
+        if more.closed.is_empty() {
+            more.min_time = open_time;
+        }
+        more.closed_bytes += chunk.len() + size_of::<Box<[u8]>>();
+        more.closed.reserve_exact(1);
+        more.closed.push(chunk.into());
+        more.irregular = Vec::new();
+        more.histograms = None;
+        self.open_length = 0;
         self.open_count = 0;
         self.step = 0;
-        self.last = 0;
         self.exponent = 0;
-        self.rare = None;
+        self.flags &= !(IS_HISTOGRAM | IS_IRREGULAR);
     }
 }
 
-impl Rare {
-    fn heap_bytes(&self) -> usize {
-        let histograms = self.histograms.as_ref().map_or(0, |open| open.bits.capacity());
-        size_of::<Self>() + self.irregular.capacity() + histograms
+impl More {
+    fn bytes(&self) -> usize {
+        let histograms = self.histograms.as_ref();
+        let histograms = histograms.map_or(0, |open| size_of_val(&**open) + open.bits.capacity());
+        size_of::<Self>() + self.closed_bytes + self.irregular.capacity() + histograms
     }
 }
 
@@ -347,13 +548,11 @@ impl Rare {
 struct OpenHistograms {
     stream: histograms::Stream,
     bits: BitWriter,
-    last: Option<Arc<NativeHistogram>>,
 }
 
 impl OpenHistograms {
-    fn push(&mut self, value: &Arc<NativeHistogram>) {
-        self.stream.put(self.last.as_deref(), value, &mut self.bits);
-        self.last = Some(Arc::clone(value));
+    fn push(&mut self, last: Option<&NativeHistogram>, value: &NativeHistogram) {
+        self.stream.put(last, value, &mut self.bits);
     }
 }
 
@@ -385,13 +584,14 @@ mod tests {
                 late_column.push(time, value.clone());
                 expected.insert(time, value);
             }
-            store.insert(&late_column).unwrap();
+            let newest = store.last();
+            store.insert(&late_column, newest).unwrap();
             let mut column = Column::default();
             store.read(&mut column).unwrap();
             let read: Vec<_> = columns::samples(&column);
-            let expected: Vec<_> = expected.into_iter().map(|(timestamp, value)| model::Sample { timestamp, value }).collect();
+            let expected: Vec<_> = expected.into_iter().map(|(timestamp, value)| Sample { timestamp, value }).collect();
             prop_assert_eq!(format!("{read:?}"), format!("{expected:?}"));
-            prop_assert_eq!(store.count(), expected.len() as u64);
+            prop_assert_eq!(store.count(), expected.len());
             prop_assert_eq!(store.time_range().map(|range| range.1), expected.last().map(|s| s.timestamp));
             let mut again = Column::default();
             shared.read(&mut again).unwrap();

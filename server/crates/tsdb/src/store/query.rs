@@ -412,10 +412,8 @@ fn head_part(series: &Series, request: &Select<'_>) -> Option<HeadPart> {
     let sealing = series.sealing.as_ref().filter(|samples| overlaps(samples));
     let samples = Some(&series.samples).filter(|samples| overlaps(samples));
     let is_wanted = sealing.is_some() || samples.is_some();
-    is_wanted.then(|| HeadPart {
-        last: series.last.clone(),
-        samples: [sealing.cloned(), samples.cloned()],
-    })
+    is_wanted
+        .then(|| HeadPart { last: series.last(), samples: [sealing.cloned(), samples.cloned()] })
 }
 
 /// Finds the series of a block that match, and what of them was deleted.

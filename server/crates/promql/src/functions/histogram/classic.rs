@@ -33,11 +33,14 @@ pub(super) fn quantile(
     let forced = make_monotonic(buckets, at);
     let last = buckets.len() - 1;
     let observations = buckets[last].count;
-    if buckets.len() < 2 || observations == 0.0 || observations.is_nan() {
-        return (f64::NAN, None);
+    if buckets.len() < 2 || observations == 0.0 {
+        return (f64::NAN, forced);
     }
     let mut rank = q * observations;
-    let found = buckets[..last].partition_point(|bucket| bucket.count < rank);
+    // Without a known number of observations the rank is beyond all buckets.
+    let is_known = !rank.is_nan();
+    let found =
+        buckets[..last].partition_point(|bucket| !is_known || bucket.count < rank);
     if found == last {
         return (buckets[last - 1].upper, forced);
     }

@@ -47,7 +47,9 @@ pub(super) fn quantile(q: f64, histogram: &NativeHistogram) -> (f64, Option<Skew
         }
     }
     let Some(bucket) = found else {
-        return (if has_nan { f64::NAN } else { 0.0 }, has_nan.then_some(Skew::Nan));
+        // Observations without a bucket, of which only NaN may have none.
+        let value = if has_nan || rank <= 0.0 { f64::NAN } else { 0.0 };
+        return (value, has_nan.then_some(Skew::Nan));
     };
     let mut bucket =
         if histogram.has_custom_buckets() { bucket } else { one_sided(bucket, histogram) };

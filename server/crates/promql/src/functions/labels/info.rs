@@ -5,12 +5,13 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use model::{Labels, MatchOp, Matcher, labels::METRIC_NAME};
+use model::{Labels, MatchOp, Matcher, Timestamp, labels::METRIC_NAME};
 
 use crate::{
     engine::EvalError,
     eval::{Evaluator, Row, Steps, Values, is_absent, merge_same_labels},
-    parser::{At, Call, Expr, ExprKind, Length, Selector},
+    functions::Special,
+    parser::{At, Call, Expr, ExprKind, Length, Number, Selector, ValueType},
 };
 
 const IDENTIFYING: [&str; 2] = ["instance", "job"];
@@ -61,6 +62,11 @@ impl Request {
         if !asks_for_name {
             names.push(Matcher::equal(METRIC_NAME, TARGET_INFO));
         }
+        let is_positive = |m: &Matcher| matches!(m.op, MatchOp::Equal | MatchOp::Regex);
+        if !names.iter().any(is_positive) {
+            // What is excluded does not tell which metrics to consider.
+            names.extend(Matcher::try_new(METRIC_NAME, MatchOp::Regex, ".+_info"));
+        }
         Self { names, data, asks_for_name }
     }
 
@@ -103,24 +109,23 @@ fn read_info(
     steps: Steps,
 ) -> Result<InfoIndex, EvalError> {
     let mut matchers = request.names.clone();
+    let mut index = InfoIndex::new();
     for name in IDENTIFYING {
-        let mut values: Vec<&str> = rows.iter().filter_map(|row| row.labels.get(name)).collect();
+        let mut values: Vec<&str> = rows.iter().map(|row| row.labels.value_or_empty(name)).collect();
         values.sort_unstable();
         values.dedup();
-        if values.is_empty() {
-            continue;
-        }
+        // Series without the label are described by info series without it.
         let pattern: Vec<String> = values.into_iter().map(regex::escape).collect();
         let matcher = Matcher::try_new(name, MatchOp::Regex, pattern.join("|"))
             .map_err(|error| EvalError::Execution(error.to_string()))?;
         matchers.push(matcher);
     }
-    let mut index = InfoIndex::new();
-    if matchers.len() == request.names.len() {
+    let has_identity = |row: &&Row| IDENTIFYING.iter().any(|name| row.labels.get(name).is_some());
+    if !rows.iter().any(has_identity) {
         return Ok(index);
     }
     matchers.extend(request.data.iter().cloned());
-    let (at, offset) = time_of(described);
+    let (at, offset) = time_of(evaluator, described)?;
     let selector = Selector { matchers, offset, at, ..Selector::default() };
     evaluator.stream_selected(&selector, steps, &mut |row, times| {
         if row.values.histograms.is_some() {
@@ -142,10 +147,99 @@ fn read_info(
     Ok(index)
 }
 
-/// The time modifiers of the first selector of what is described; they hold for the info series too.
-fn time_of(expr: &Expr) -> (Option<At>, Option<Length>) {
-    let selectors = expr.selectors();
-    selectors.first().map_or((None, None), |selector| (selector.at, selector.offset.clone()))
+/// The time at which all selectors of what is described look, which holds for the info series too. When
+/// they look at different times it is that of the evaluation.
+fn time_of(
+    evaluator: &Evaluator<'_>,
+    expr: &Expr,
+) -> Result<(Option<At>, Option<Length>), EvalError> {
+    let mut found = References { evaluator, all: Vec::new(), has_none: false };
+    found.visit(expr, Reference::default())?;
+    let Some(first) = found.all.first().copied() else { return Ok((None, None)) };
+    if found.has_none || found.all.iter().any(|other| !first.is_same(*other)) {
+        return Ok((None, None));
+    }
+    let seconds = Number { value: first.offset_ms as f64 / 1000.0, is_duration: true };
+    Ok((first.at.map(At::Timestamp), Some(Length::Literal(seconds))))
+}
+
+/// When a selector looks: at a fixed time or that of the evaluation, so much earlier.
+#[derive(Debug, Clone, Copy, Default)]
+struct Reference {
+    at: Option<Timestamp>,
+    offset_ms: i64,
+}
+
+impl Reference {
+    fn is_same(self, other: Self) -> bool {
+        match (self.at, other.at) {
+            (Some(at), Some(other_at)) => {
+                at.saturating_sub(self.offset_ms) == other_at.saturating_sub(other.offset_ms)
+            }
+            (None, None) => self.offset_ms == other.offset_ms,
+            _ => false,
+        }
+    }
+}
+
+/// The times of all selectors of an expression.
+struct References<'a> {
+    evaluator: &'a Evaluator<'a>,
+    all: Vec<Reference>,
+    /// Whether a part of the expression is a vector without any selector.
+    has_none: bool,
+}
+
+impl References<'_> {
+    /// Whether there is a selector. A time modifier inside stands before those around it.
+    fn visit(&mut self, expr: &Expr, around: Reference) -> Result<bool, EvalError> {
+        if !matches!(expr.value_type(), ValueType::Vector | ValueType::Matrix) {
+            return Ok(false);
+        }
+        let (selector, subquery) = match &expr.kind {
+            ExprKind::Selector(selector) => (Some(selector), None),
+            ExprKind::Range(range) => (Some(&range.selector), None),
+            ExprKind::Subquery(subquery) => (None, Some(&**subquery)),
+            _ => (None, None),
+        };
+        if let Some(selector) = selector {
+            let reference = self.within(selector.at, selector.offset.as_ref(), around)?;
+            self.all.push(reference);
+            return Ok(true);
+        }
+        let around = match subquery {
+            Some(subquery) => self.within(subquery.at, subquery.offset.as_ref(), around)?,
+            None => around,
+        };
+        let is_info = matches!(&expr.kind,
+            ExprKind::Call(call) if call.function.special == Special::Info);
+        let mut children = expr.children();
+        if is_info {
+            children.truncate(1);
+        }
+        let mut has_selector = false;
+        for child in children {
+            has_selector |= self.visit(child, around)?;
+        }
+        self.has_none |= !has_selector;
+        Ok(has_selector)
+    }
+
+    fn within(
+        &self,
+        at: Option<At>,
+        offset: Option<&Length>,
+        around: Reference,
+    ) -> Result<Reference, EvalError> {
+        let offset_ms = self.evaluator.offset_ms(offset)?;
+        Ok(match self.evaluator.at(at) {
+            Some(at) => Reference { at: Some(at), offset_ms },
+            None => Reference {
+                offset_ms: around.offset_ms.saturating_add(offset_ms),
+                ..around
+            },
+        })
+    }
 }
 
 /// The series with the labels of what describes it, which may differ from step to step.

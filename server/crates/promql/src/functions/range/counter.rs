@@ -11,7 +11,7 @@ use model::{
     histogram::{CUSTOM_BUCKETS_SCHEMA, ResetHint},
 };
 
-use super::{Job, RangeFunction};
+use super::{Job, RangeFunction, starts::Since};
 use crate::{
     annotations::{Combination, Note},
     eval::{StepWindow, Values},
@@ -21,37 +21,63 @@ pub(super) fn rates(job: &Job<'_>, function: RangeFunction, out: &mut Values) {
     let is_counter = function != RangeFunction::Delta;
     let seconds = job.spec.range_ms as f64 / 1000.0;
     let per = if function == RangeFunction::Rate { seconds } else { 1.0 };
-    let mut resets = if is_counter { Resets::find(&job.column.floats) } else { Resets::default() };
-    let histogram_resets =
-        if is_counter { histogram_resets(&job.column.histograms) } else { Vec::new() };
+    let mut resets = if is_counter { Resets::find(job) } else { Resets::default() };
+    let histogram_resets = if is_counter { histogram_resets(job) } else { Vec::new() };
+    let column = job.column;
+    if is_counter {
+        note_overlaps(job, (&column.float_times, &job.starts.floats), |window| window.floats);
+        let histograms = (column.histogram_times.as_slice(), job.starts.histograms.as_slice());
+        note_overlaps(job, histograms, |window| window.histograms);
+    }
     for (step, window) in job.windows.iter().enumerate() {
         let ((f0, f1), (h0, h1)) = (window.floats, window.histograms);
         if f0 < f1 && h0 < h1 {
             job.note(&Note::MixedFloatsHistograms { metric: job.metric });
-        } else if f1 > f0 + 1 {
-            let floats = &job.column.floats[f0..f1];
-            let change =
-                floats[floats.len() - 1] - floats[0] + resets.lost(&job.column.floats, f0, f1);
+        } else if f0 < f1 {
+            let floats = &column.floats[f0..f1];
+            let mut change =
+                floats[floats.len() - 1] - floats[0] + resets.lost(&column.floats, f0, f1);
+            let start = start_within(&job.starts.floats, f0, column.float_times[f0], window);
+            if is_counter && start.is_some() {
+                change += floats[0];
+            } else if floats.len() == 1 {
+                continue;
+            }
             let extrapolation = Extrapolation {
                 window,
-                first_time: job.column.float_times[f0],
-                last_time: job.column.float_times[f1 - 1],
+                start: start.filter(|_| is_counter),
+                first_time: column.float_times[f0],
+                last_time: column.float_times[f1 - 1],
                 gaps: (f1 - f0 - 1) as f64,
                 first: is_counter.then_some(floats[0]),
                 change,
             };
             out.floats[step] = change * extrapolation.factor(per);
-        } else if h1 > h0 + 1 {
-            let Some(mut change) = histogram_change(job, window, is_counter, &histogram_resets)
-            else {
-                continue;
+        } else if h0 < h1 {
+            let first = &column.histograms[h0];
+            let start =
+                start_within(&job.starts.histograms, h0, column.histogram_times[h0], window)
+                    .filter(|_| is_counter);
+            let mut change = match (h1 - h0, start) {
+                (1, None) => continue,
+                (1, Some(_)) => (**first).clone(),
+                _ => {
+                    let change = histogram_change(job, window, is_counter, &histogram_resets);
+                    let Some(mut change) = change else { continue };
+                    if start.is_some() && change.add(first).is_err() {
+                        job.note(&Note::MixedSchemas { metric: job.metric });
+                        continue;
+                    }
+                    change
+                }
             };
             let extrapolation = Extrapolation {
                 window,
-                first_time: job.column.histogram_times[h0],
-                last_time: job.column.histogram_times[h1 - 1],
+                start,
+                first_time: column.histogram_times[h0],
+                last_time: column.histogram_times[h1 - 1],
                 gaps: (h1 - h0 - 1) as f64,
-                first: is_counter.then_some(job.column.histograms[h0].count),
+                first: is_counter.then_some(first.count),
                 change: change.count,
             };
             change.scale(extrapolation.factor(per));
@@ -60,14 +86,23 @@ pub(super) fn rates(job: &Job<'_>, function: RangeFunction, out: &mut Values) {
     }
 }
 
+/// Since when the first sample of a window counts, when that is within the window: the counter was zero
+/// then, and nothing need be guessed.
+fn start_within(starts: &[i64], first: usize, time: i64, window: &StepWindow) -> Option<i64> {
+    let start = starts.get(first).copied()?;
+    (start != 0 && start > window.start && start < time).then_some(start)
+}
+
 /// What the change over the samples of a window depends on.
 pub(super) struct Extrapolation<'a> {
     pub(super) window: &'a StepWindow,
+    /// When the counter began, when that is known and within the window.
+    pub(super) start: Option<i64>,
     /// The time of the first sample,
     pub(super) first_time: i64,
     /// that of the last one,
     pub(super) last_time: i64,
-    /// and how many distances there are between samples, at least one.
+    /// and how many distances there are between samples, at least one unless the start is known.
     pub(super) gaps: f64,
     /// The first value of a counter, which was zero at some time before.
     pub(super) first: Option<f64>,
@@ -83,7 +118,15 @@ impl Extrapolation<'_> {
         let (first, last, gaps) = (self.first_time, self.last_time, self.gaps);
         let sampled = (last - first) as f64;
         let is_far = |to_border: f64| to_border * gaps >= sampled * 1.1;
-        let half_gap = || sampled / gaps / 2.0;
+        let half_gap = || if gaps > 0.0 { sampled / gaps / 2.0 } else { 0.0 };
+        let mut to_end = (self.window.end - last) as f64;
+        if is_far(to_end) {
+            to_end = half_gap();
+        }
+        if let Some(start) = self.start {
+            let known = (last - start) as f64;
+            return (known + to_end) / (known * per);
+        }
         let mut to_start = (first - self.window.start) as f64;
         if is_far(to_start) {
             to_start = half_gap();
@@ -94,10 +137,6 @@ impl Extrapolation<'_> {
             && sampled * value < to_start * self.change
         {
             to_start = sampled * (value / self.change);
-        }
-        let mut to_end = (self.window.end - last) as f64;
-        if is_far(to_end) {
-            to_end = half_gap();
         }
         (sampled + to_start + to_end) / (sampled * per)
     }
@@ -120,11 +159,12 @@ struct Resets {
 const FEW: usize = 16;
 
 impl Resets {
-    fn find(values: &[f64]) -> Self {
+    fn find(job: &Job<'_>) -> Self {
         let mut resets = Self::default();
         let mut total = 0.0;
-        for (i, pair) in values.windows(2).enumerate() {
-            if pair[1] < pair[0] {
+        let began_again = began_again(&job.column.float_times, &job.starts.floats);
+        for (i, pair) in job.column.floats.windows(2).enumerate() {
+            if pair[1] < pair[0] || began_again.get(i).copied().unwrap_or_default() {
                 total += pair[0];
                 resets.after.push(i + 1);
                 resets.lost.push(total);
@@ -155,11 +195,44 @@ impl Resets {
     }
 }
 
+/// For every pair of neighbors whether the later tells that it began to count after the earlier; empty
+/// where no sample tells anything.
+fn began_again(times: &[i64], starts: &[i64]) -> Vec<bool> {
+    pairs(times, starts).map(|(before, now)| now.is_reset_since(before)).collect()
+}
+
+/// Neighbors with what they tell of their beginning.
+fn pairs<'a>(times: &'a [i64], starts: &'a [i64]) -> impl Iterator<Item = (Since, Since)> + 'a {
+    let since = |i| Since::new(times, starts, i);
+    (1..starts.len()).map(move |i| (since(i - 1), since(i)))
+}
+
+/// Remarks when samples of one window claim the same time for themselves.
+fn note_overlaps(
+    job: &Job<'_>,
+    (times, starts): (&[i64], &[i64]),
+    range: impl Fn(&StepWindow) -> (usize, usize),
+) {
+    let overlaps = pairs(times, starts).map(|(before, now)| now.overlaps(before));
+    let places: Vec<usize> =
+        overlaps.enumerate().filter_map(|(i, overlaps)| overlaps.then_some(i)).collect();
+    let is_inside = |window: &StepWindow| {
+        let (low, high) = range(window);
+        places.iter().any(|place| *place >= low && place + 1 < high)
+    };
+    if !places.is_empty() && job.windows.iter().any(is_inside) {
+        job.note(&Note::StartOverlap { metric: job.metric });
+    }
+}
+
 /// For every histogram whether the counter restarted before it.
-fn histogram_resets(histograms: &[Arc<NativeHistogram>]) -> Vec<bool> {
+fn histogram_resets(job: &Job<'_>) -> Vec<bool> {
+    let histograms = &job.column.histograms;
+    let began_again = began_again(&job.column.histogram_times, &job.starts.histograms);
     let mut resets = vec![false; histograms.len()];
     for (i, pair) in histograms.windows(2).enumerate() {
-        resets[i + 1] = pair[1].is_reset_since(&pair[0]);
+        let told = began_again.get(i).copied().unwrap_or_default();
+        resets[i + 1] = told || pair[1].is_reset_since(&pair[0]);
     }
     resets
 }

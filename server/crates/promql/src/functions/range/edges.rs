@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use model::{NativeHistogram, histogram::ResetHint};
 
-use super::{Job, RangeFunction};
+use super::{Job, RangeFunction, starts::Since};
 use crate::{
     annotations::{Combination, Note},
     eval::{StepWindow, Values},
@@ -59,19 +59,24 @@ enum Last<'a> {
 pub(super) fn instant_rates(job: &Job<'_>, function: RangeFunction, out: &mut Values) {
     let is_rate = function == RangeFunction::Irate;
     for (step, window) in job.windows.iter().enumerate() {
-        let Some([(before_time, before), (time, after)]) = last_two(job, window) else { continue };
-        if time == before_time {
+        let Some([(since_before, before), (since, after)]) = last_two(job, window) else {
+            continue;
+        };
+        if since.time == since_before.time {
             continue;
         }
-        let seconds = (time - before_time) as f64 / 1000.0;
+        let began_again = is_rate && since.is_reset_since(since_before);
+        let seconds = (since.time - since_before.time) as f64 / 1000.0;
         match (before, after) {
             (Last::Float(before), Last::Float(after)) => {
                 // A counter that went down began again at zero.
-                let change = if is_rate && after < before { after } else { after - before };
+                let is_reset = began_again || (is_rate && after < before);
+                let change = if is_reset { after } else { after - before };
                 out.floats[step] = if is_rate { change / seconds } else { change };
             }
             (Last::Histogram(before), Last::Histogram(after)) => {
-                if let Some(mut change) = histogram_change(job, before, after, is_rate) {
+                let pair = (&**before, &**after);
+                if let Some(mut change) = histogram_change(job, pair, is_rate, began_again) {
                     if is_rate {
                         change.divide(seconds);
                     }
@@ -83,8 +88,8 @@ pub(super) fn instant_rates(job: &Job<'_>, function: RangeFunction, out: &mut Va
     }
 }
 
-fn last_two<'a>(job: &Job<'a>, window: &StepWindow) -> Option<[(i64, Last<'a>); 2]> {
-    let column = job.column;
+fn last_two<'a>(job: &Job<'a>, window: &StepWindow) -> Option<[(Since, Last<'a>); 2]> {
+    let (column, starts) = (job.column, job.starts);
     let (mut f, mut h) = (window.floats.1, window.histograms.1);
     let mut found = [None, None];
     for slot in found.iter_mut().rev() {
@@ -92,11 +97,13 @@ fn last_two<'a>(job: &Job<'a>, window: &StepWindow) -> Option<[(i64, Last<'a>); 
         let histogram = (h > window.histograms.0).then(|| column.histogram_times[h - 1]);
         *slot = if histogram > float {
             h -= 1;
-            Some((column.histogram_times[h], Last::Histogram(&column.histograms[h])))
+            let since = Since::new(&column.histogram_times, &starts.histograms, h);
+            Some((since, Last::Histogram(&column.histograms[h])))
         } else {
             float?;
             f -= 1;
-            Some((column.float_times[f], Last::Float(column.floats[f])))
+            let since = Since::new(&column.float_times, &starts.floats, f);
+            Some((since, Last::Float(column.floats[f])))
         };
     }
     let [before, after] = found;
@@ -105,9 +112,9 @@ fn last_two<'a>(job: &Job<'a>, window: &StepWindow) -> Option<[(i64, Last<'a>); 
 
 fn histogram_change(
     job: &Job<'_>,
-    before: &NativeHistogram,
-    after: &NativeHistogram,
+    (before, after): (&NativeHistogram, &NativeHistogram),
     is_rate: bool,
+    began_again: bool,
 ) -> Option<NativeHistogram> {
     let gauges = [before, after].iter().filter(|h| h.reset_hint == ResetHint::Gauge).count();
     if is_rate && gauges > 0 {
@@ -117,7 +124,7 @@ fn histogram_change(
         job.note(&Note::NotAGauge { metric: job.metric });
     }
     let mut change = after.clone();
-    if !is_rate || !after.is_reset_since(before) {
+    if !(began_again || (is_rate && after.is_reset_since(before))) {
         match change.subtract(before) {
             Ok(combined) if combined.bounds_reconciled => {
                 job.note(&Note::BoundsReconciled(Combination::Subtraction));

@@ -106,8 +106,8 @@ impl Parser<'_> {
         let name = self.word(&token).to_ascii_lowercase();
         let op = match name.as_str() {
             "step" | "range" => None,
-            "min_of" | "min" => Some(LengthOp::Min),
-            "max_of" | "max" => Some(LengthOp::Max),
+            "min_of" => Some(LengthOp::Min),
+            "max_of" => Some(LengthOp::Max),
             _ => {
                 return Err(self.unexpected(
                     "a duration such as `5m`, `step()`, `range()`, `min_of` or `max_of`",

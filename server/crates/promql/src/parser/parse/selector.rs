@@ -220,11 +220,15 @@ impl Parser<'_> {
             _ => None,
         };
         let Some(slot) = slot else {
-            let message = format!("{word} modifier must be preceded by a selector");
+            let message = if matches!(expr.kind, ExprKind::Subquery(_)) {
+                format!("{word} modifier is not supported for subqueries")
+            } else {
+                format!("{word} modifier must be preceded by a selector")
+            };
             return Err(self.error_at(token.span, message));
         };
         if *slot != Extent::Plain {
-            let message = "anchored and smoothed modifiers may be set only once";
+            let message = "anchored and smoothed modifiers cannot be used together";
             return Err(self.error_at(token.span, message));
         }
         *slot = extent;

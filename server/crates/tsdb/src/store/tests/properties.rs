@@ -69,7 +69,7 @@ type Written = Vec<(usize, Timestamp, Value)>;
 struct Model {
     /// Samples of earlier lives of the store.
     base: Written,
-    /// The `seq` of the last frame of the life before.
+    /// The `seq` of the last frame of earlier lives that was on stable storage.
     last_seq: u64,
     /// The samples of each frame of this life.
     frames: Vec<Written>,
@@ -87,14 +87,15 @@ impl Model {
     }
 
     /// A crash and a restart: what was not durable is gone.
-    fn restart(&mut self, engine: &MemoryEngine) {
+    fn restart(&mut self) {
         for (seq, frame) in (self.last_seq + 1..).zip(std::mem::take(&mut self.frames)) {
             if self.durable.contains(&seq) {
                 self.base.extend(frame);
             }
         }
-        self.durable.clear();
-        self.last_seq = engine.frame_seqs().last().copied().unwrap_or_default();
+        // Numbers of frames that a block replaced are not given again.
+        let newest = std::mem::take(&mut self.durable).last().copied().unwrap_or_default();
+        self.last_seq = self.last_seq.max(newest);
     }
 
     fn contents(&self) -> BTreeMap<Labels, BTreeMap<Timestamp, Value>> {
@@ -188,7 +189,7 @@ fn run(steps: Vec<Step>) {
                 let (opened, report) = open(&engine, &options);
                 assert_eq!((report.damaged_frames, report.damaged_blocks), (vec![], vec![]));
                 store = opened;
-                model.restart(&engine);
+                model.restart();
             }
             Step::Inject(fault) => engine.inject(fault),
             Step::Heal => engine.heal(),

@@ -1,0 +1,325 @@
+//! A column of whole numbers: predicted from those before, the errors as Rice codes or as tokens.
+//!
+//! Sums and differences wrap around, so any numbers come back as they were.
+
+use super::{
+    bits::{BitReader, BitWriter, Rice},
+    tokens,
+};
+use crate::bytes::{FormatError, Reader, put_i64, put_u64, unzigzag, zigzag};
+
+/// How the next number is predicted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Predictor {
+    /// Always the same level: noise around a mean.
+    Level = 0,
+    /// The one before plus a constant slope: counters, random walks.
+    Slope = 1,
+    /// As far from the one before as that from its own: smooth curves.
+    Curve = 2,
+    /// Halfway from the one before to a level: what always comes back to its mean.
+    Middle = 3,
+}
+
+/// Of the first byte: which predictor;
+const PREDICTOR: u8 = 3;
+/// there is a divisor;
+const HAS_DIVISOR: u8 = 4;
+/// there is a base;
+const HAS_BASE: u8 = 8;
+/// how the errors are written: not at all, because all are 0,
+const CODING_SHIFT: u32 = 4;
+const EXACT: u8 = 0;
+/// as Rice codes,
+const RICE: u8 = 1;
+/// or as tokens; the ids from here on are the ways of [`tokens`].
+const TOKENS: u8 = 2;
+
+/// With fewer numbers the table of tokens takes more than it saves, and finding the best way costs
+/// more than it is worth: the open chunks of the head, above all.
+const MANY: usize = 100;
+
+/// How a column is predicted.
+#[derive(Debug, Clone, Copy)]
+struct Fit {
+    predictor: Predictor,
+    /// The level or slope.
+    base: i64,
+    /// About how many bits the errors have.
+    cost: u64,
+}
+
+/// Appends a column of at least one number.
+pub(super) fn encode(mut numbers: Vec<i64>, out: &mut Vec<u8>) {
+    let first = numbers[0];
+    let divisor = divide_by_common(&mut numbers);
+    let fit = best_fit(&numbers);
+    let mut kind = fit.predictor as u8;
+    kind |= if divisor > 1 { HAS_DIVISOR } else { 0 };
+    kind |= if fit.base == 0 { 0 } else { HAS_BASE };
+    let place = out.len();
+    out.push(kind);
+    put_i64(out, first);
+    if divisor > 1 {
+        put_u64(out, divisor);
+    }
+    if fit.base != 0 {
+        put_i64(out, fit.base);
+    }
+    let coding = if fit.cost == 0 {
+        EXACT
+    } else {
+        let mut errors = Vec::with_capacity(numbers.len());
+        for_each_error(&numbers, fit, |error| errors.push(zigzag(error)));
+        put_errors(&errors, out)
+    };
+    out[place] |= coding << CODING_SHIFT;
+}
+
+/// Appends the errors the shortest way, which is returned.
+fn put_errors(errors: &[u64], out: &mut Vec<u8>) -> u8 {
+    let sum = errors.iter().fold(0_u64, |sum, &error| sum.saturating_add(error));
+    let parameter = Rice::parameter_for(sum / errors.len() as u64);
+    let mut writer = BitWriter::default();
+    let mut rice = Rice::starting_at(parameter);
+    if errors.len() >= MANY {
+        let plan = tokens::Plan::of(errors);
+        let mut measured = rice;
+        let bits: u64 = errors.iter().map(|&error| u64::from(measured.measure(error))).sum();
+        // Rice codes are quicker to read.
+        if plan.bits + plan.bits / 32 < bits {
+            plan.write(errors, &mut writer);
+            writer.copy_to(out);
+            return TOKENS + plan.way();
+        }
+    }
+    writer.put(u64::from(parameter), 8);
+    for &error in errors {
+        rice.put(&mut writer, error);
+    }
+    writer.copy_to(out);
+    RICE
+}
+
+/// Appends what `convert` makes of exactly `count` numbers, at least one, and leaves the reader behind
+/// them.
+pub(super) fn decode<T>(
+    reader: &mut Reader<'_>,
+    count: usize,
+    convert: impl Fn(i64) -> T,
+    out: &mut Vec<T>,
+) -> Result<(), FormatError> {
+    let kind = reader.u8()?;
+    let first = reader.i64()?;
+    let divisor = if kind & HAS_DIVISOR == 0 { 1 } else { reader.u64()? as i64 };
+    let base = if kind & HAS_BASE == 0 { 0 } else { reader.i64()? };
+    let predictor = kind & PREDICTOR;
+    let number = |steps: i64| convert(first.wrapping_add(steps.wrapping_mul(divisor)));
+    out.reserve(count);
+    out.push(number(0));
+    let coding = kind >> CODING_SHIFT;
+    let mut bits = BitReader::new(reader.rest());
+    match coding {
+        EXACT => predict(predictor, base, count, |_| 0, number, out),
+        RICE => {
+            let mut rice = Rice::starting_at(bits.take(8) as u8);
+            predict(predictor, base, count, |_| rice.take_signed(&mut bits), number, out);
+            bits.check()?;
+        }
+        _ => {
+            let mut errors = Vec::with_capacity(count);
+            tokens::read(&mut bits, coding - TOKENS, count - 1, &mut errors)?;
+            predict(predictor, base, count, |at| unzigzag(errors[at]), number, out);
+        }
+    }
+    reader.take(bits.used_bytes())?;
+    Ok(())
+}
+
+/// Appends what the predictor and its errors come to, for all numbers but the first.
+#[inline]
+fn predict<T>(
+    predictor: u8,
+    base: i64,
+    count: usize,
+    mut error: impl FnMut(usize) -> i64,
+    number: impl Fn(i64) -> T,
+    out: &mut Vec<T>,
+) {
+    let mut steps = 0_i64;
+    // `extend` over a range reserves once and checks nothing per number.
+    let places = 0..count - 1;
+    match predictor {
+        0 => out.extend(places.map(|at| number(base.wrapping_add(error(at))))),
+        1 => out.extend(places.map(|at| {
+            steps = steps.wrapping_add(base).wrapping_add(error(at));
+            number(steps)
+        })),
+        2 => {
+            let mut slope = base;
+            out.extend(places.map(|at| {
+                slope = slope.wrapping_add(error(at));
+                steps = steps.wrapping_add(slope);
+                number(steps)
+            }));
+        }
+        _ => out.extend(places.map(|at| {
+            steps = middle(steps, base).wrapping_add(error(at));
+            number(steps)
+        })),
+    }
+}
+
+#[inline]
+fn middle(number: i64, level: i64) -> i64 {
+    level.wrapping_add(number.wrapping_sub(level) >> 1)
+}
+
+/// Turns numbers into their distance from the first one in units of the greatest common divisor of
+/// all distances, which is returned.
+fn divide_by_common(numbers: &mut [i64]) -> u64 {
+    let first = numbers[0];
+    let mut divisor = 0;
+    for &number in &*numbers {
+        match number.checked_sub(first) {
+            Some(distance) => divisor = greatest_common_divisor(divisor, distance.unsigned_abs()),
+            // Distances that wrap around cannot be divided.
+            None => divisor = 1,
+        }
+        if divisor == 1 {
+            break;
+        }
+    }
+    if divisor <= 1 {
+        numbers.iter_mut().for_each(|number| *number = number.wrapping_sub(first));
+        return 1;
+    }
+    // The distances fit, so a divisor of theirs does, but for that of the lowest number alone.
+    let Ok(signed) = i64::try_from(divisor) else {
+        numbers.iter_mut().for_each(|number| *number = number.wrapping_sub(first));
+        return 1;
+    };
+    numbers.iter_mut().for_each(|number| *number = (*number - first) / signed);
+    divisor
+}
+
+fn greatest_common_divisor(mut a: u64, mut b: u64) -> u64 {
+    while b != 0 {
+        (a, b) = (b, a % b);
+    }
+    a
+}
+
+fn best_fit(steps: &[i64]) -> Fit {
+    let count = steps.len().max(2) as i64 - 1;
+    let last = steps.last().copied().unwrap_or_default();
+    let sum: i128 = steps.iter().map(|&step| i128::from(step)).sum();
+    let mean = (sum / i128::from(count)) as i64;
+    let candidates = [
+        (Predictor::Slope, 0),
+        (Predictor::Slope, last / count),
+        (Predictor::Level, mean),
+        (Predictor::Middle, mean),
+        (Predictor::Curve, 0),
+    ];
+    let mut best = Fit { predictor: Predictor::Slope, base: 0, cost: u64::MAX };
+    // In a short column a drift is no more than noise, and the middle gains little.
+    let is_short = steps.len() < MANY;
+    for (predictor, base) in candidates {
+        let is_fine =
+            predictor == Predictor::Middle || (predictor == Predictor::Slope && base == 0);
+        if is_short && is_fine && last != 0 {
+            continue;
+        }
+        let mut fit = Fit { predictor, base, cost: 0 };
+        for_each_error(steps, fit, |error| {
+            fit.cost += u64::from(64 - zigzag(error).leading_zeros());
+        });
+        if fit.cost < best.cost {
+            best = fit;
+        }
+        if best.cost == 0 {
+            break;
+        }
+    }
+    best
+}
+
+/// What the predictor gets wrong at each number but the first, which is 0.
+#[inline]
+fn for_each_error(steps: &[i64], fit: Fit, mut each: impl FnMut(i64)) {
+    let base = fit.base;
+    let pairs = steps.windows(2);
+    match fit.predictor {
+        Predictor::Level => steps[1..].iter().for_each(|step| each(step.wrapping_sub(base))),
+        Predictor::Slope => {
+            pairs.for_each(|pair| each(pair[1].wrapping_sub(pair[0]).wrapping_sub(base)));
+        }
+        Predictor::Curve => {
+            let mut slope = base;
+            pairs.for_each(|pair| {
+                let next = pair[1].wrapping_sub(pair[0]);
+                each(next.wrapping_sub(std::mem::replace(&mut slope, next)));
+            });
+        }
+        Predictor::Middle => {
+            pairs.for_each(|pair| each(pair[1].wrapping_sub(middle(pair[0], base))));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn round_trip(numbers: &[i64]) -> usize {
+        let mut bytes = Vec::new();
+        encode(numbers.to_vec(), &mut bytes);
+        let length = bytes.len();
+        bytes.push(0xaa);
+        let mut reader = Reader::new(&bytes);
+        let mut back = vec![7];
+        decode(&mut reader, numbers.len(), |number| number, &mut back).unwrap();
+        assert_eq!(back[1..], *numbers);
+        assert_eq!(reader.rest(), [0xaa]);
+        length
+    }
+
+    #[test]
+    fn what_is_predicted_costs_no_byte_a_number() {
+        for (name, numbers, most) in [
+            ("the same", vec![1_000; 720], 3),
+            ("a slope", (0..720).map(|i| 5 + 3 * i).collect(), 4),
+            ("a curve", (0..720).map(|i| i * i).collect(), 100),
+            ("a rare step", (0..720).map(|i| i / 100 * 4_096).collect(), 30),
+            ("an idle counter", (0..720).map(|i| 900_000 + i / 50).collect(), 40),
+            ("a coin", (0..720).map(|i| i * i % 7 % 2).collect(), 120),
+        ] {
+            let length = round_trip(&numbers);
+            assert!(length <= most, "{name}: {length} bytes");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn property_any_numbers_round_trip(
+            numbers in proptest::collection::vec((any::<i64>(), 0_u32..64), 1..300),
+            multiple in prop_oneof![Just(1_i64), 1_i64..1_000_000, Just(i64::MIN)],
+        ) {
+            let numbers: Vec<i64> =
+                numbers.into_iter().map(|(n, shift)| (n >> shift).wrapping_mul(multiple)).collect();
+            round_trip(&numbers);
+        }
+
+        #[test]
+        fn property_any_bytes_are_read_without_a_panic(
+            bytes in proptest::collection::vec(any::<u8>(), 0..100),
+            count in 1_usize..200,
+        ) {
+            let mut numbers = Vec::new();
+            let result = decode(&mut Reader::new(&bytes), count, |number| number, &mut numbers);
+            prop_assert!(result.is_err() || numbers.len() == count);
+        }
+    }
+}

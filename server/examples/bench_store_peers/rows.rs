@@ -1,0 +1,193 @@
+//! What is measured.
+
+use std::thread;
+
+use anyhow::anyhow;
+use serde_json::json;
+use tempfile::TempDir;
+
+use crate::{
+    http,
+    load::Load,
+    seal,
+    synthetic::STEP_MS,
+    systems::{Kind, System, data_folder, now},
+};
+
+/// One measurement.
+pub(crate) struct Row {
+    pub(crate) name: &'static str,
+    /// Only on demand.
+    pub(crate) is_long: bool,
+    pub(crate) run: fn(&[System]) -> Outcome,
+}
+
+type Outcome = anyhow::Result<()>;
+
+const fn row(name: &'static str, run: fn(&[System]) -> Outcome) -> Row {
+    Row { name, is_long: false, run }
+}
+
+const fn long(name: &'static str, run: fn(&[System]) -> Outcome) -> Row {
+    Row { name, is_long: true, run }
+}
+
+pub(crate) const ROWS: &[Row] = &[
+    row("peers-rate", |systems| systems.iter().try_for_each(rate)),
+    row("peers-new-series", new_series),
+    row("peers-resident-10k", |systems| resident(systems, 10_000, 360, 60.0)),
+    row("peers-resident-100k", |systems| resident(systems, 100_000, 60, 110.0)),
+    long("peers-resident-1m", |systems| resident(systems, 1_000_000, 6, 450.0)),
+    row("peers-crash-10k", |systems| crash(systems, 10_000, 1_440, 0.3)),
+    long("peers-crash-1m", |systems| crash(systems, 1_000_000, 6, 5.0)),
+    long("peers-bytes-24h", bytes),
+];
+
+/// Series of one client, and of the usual day.
+const SERIES: usize = 10_000;
+const STEPS_PER_HOUR: usize = 360;
+const NEW_SERIES: usize = 1_000_000;
+
+/// Targets are ours alone.
+fn figure(system: &System, work: &str, value: f64, unit: &str, target: f64, better: &str) {
+    let target = (system.kind == Kind::Bellwether).then_some(target);
+    let value = (value * 1e4).round() / 1e4;
+    println!(
+        "{}",
+        json!({ "work": format!("{work}, {}", system.name()), "value": value, "unit": unit,
+                "target": target, "better": better })
+    );
+}
+
+/// The time of the first of so many steps of which the last is now.
+fn start_of(steps: usize) -> i64 {
+    jiff::Timestamp::now().as_millisecond() - steps as i64 * STEP_MS
+}
+
+/// Writes from one client and from two, 10,000 series each. The first step makes the series and is not
+/// measured.
+fn rate(system: &System) -> Outcome {
+    const STEPS: usize = 300;
+    for (clients, target) in [(1, 1.8), (2, 3.0)] {
+        let folder = TempDir::new()?;
+        let server = system.start(folder.path())?;
+        let mut loads: Vec<Load> =
+            (0..clients).map(|client| Load::new(client, SERIES, start_of(STEPS))).collect();
+        for load in &mut loads {
+            http::write(server.address, &load.requests(1))?;
+        }
+        let requests: Vec<_> = loads.iter_mut().map(|load| load.requests(STEPS - 1)).collect();
+        let (cpu, started) = (server.cpu_seconds()?, now());
+        thread::scope(|scope| {
+            let send = |requests| scope.spawn(|| http::write(server.address, requests));
+            let writers: Vec<_> = requests.iter().map(send).collect();
+            let joined = |w: thread::ScopedJoinHandle<'_, Outcome>| w.join();
+            writers.into_iter().try_for_each(|w| joined(w).map_err(|_| anyhow!("a client panicked"))?)
+        })?;
+        let (wall, cpu) = (started.elapsed().as_secs_f64(), server.cpu_seconds()? - cpu);
+        let millions = (clients * SERIES * (STEPS - 1)) as f64 / 1e6;
+        let work = format!("remote write, {clients} clients");
+        figure(system, &work, cpu / millions, "CPU-s per M samples", 0.35, "lower");
+        figure(system, &work, millions / wall, "M samples/s", target, "higher");
+    }
+    Ok(())
+}
+
+/// A million series that were never seen before, one sample each.
+fn new_series(systems: &[System]) -> Outcome {
+    let requests = Load::new(0, NEW_SERIES, start_of(1)).requests(1);
+    for system in systems {
+        let folder = TempDir::new()?;
+        let server = system.start(folder.path())?;
+        let cpu = server.cpu_seconds()?;
+        http::write(server.address, &requests)?;
+        let cpu = server.cpu_seconds()? - cpu;
+        figure(system, "new series", cpu * 1e6 / NEW_SERIES as f64, "CPU-s per M", 0.9, "lower");
+    }
+    Ok(())
+}
+
+/// What a server holds right after it took so many samples of so many series.
+fn resident(systems: &[System], count: usize, steps: usize, target: f64) -> Outcome {
+    for system in systems {
+        let folder = TempDir::new()?;
+        let server = system.start(folder.path())?;
+        let mut load = Load::new(0, count, start_of(steps));
+        for _ in 0..steps {
+            http::write(server.address, &load.requests(1))?;
+        }
+        let work = format!("resident, {count} series, {steps} samples each");
+        figure(system, &work, server.resident_mb()?, "MB", target, "lower");
+        let each = server.resident_mb()? * 1e6 / count as f64;
+        figure(system, &format!("{work}, each"), each, "bytes", target * 1e6 / count as f64, "lower");
+    }
+    Ok(())
+}
+
+/// Ends a server right after its last acknowledgment, and starts it again.
+fn crash(systems: &[System], count: usize, steps: usize, target: f64) -> Outcome {
+    // Queries have limits on how many samples they may touch.
+    let is_countable = count <= 100_000;
+    for system in systems {
+        let folder = TempDir::new()?;
+        let server = system.start(folder.path())?;
+        let mut load = Load::new(0, count, start_of(steps));
+        for _ in 0..steps.div_ceil(STEPS_PER_HOUR) {
+            http::write(server.address, &load.requests(steps.min(STEPS_PER_HOUR)))?;
+        }
+        server.kill()?;
+        let server = system.start(folder.path())?;
+        let work = format!("kill -9 after {count} series, {steps} samples each");
+        let ready = server.ready_after.as_secs_f64();
+        figure(system, &format!("{work}: ready"), ready, "s", target, "lower");
+        if is_countable {
+            let found: f64 = (0..10)
+                .map(|metric| {
+                    let selector = format!("http_server_requests_{metric}_total[{}s]", steps * 20);
+                    let expression = format!("sum(count_over_time({selector}))");
+                    http::query(server.address, &expression, load.next_ms)
+                })
+                .sum::<anyhow::Result<f64>>()?;
+            let lost = (count * steps) as f64 - found;
+            figure(system, &format!("{work}: lost"), lost, "samples", 0.0, "lower");
+        }
+    }
+    Ok(())
+}
+
+/// Bytes per sample after a day, seals and merges included.
+fn bytes(systems: &[System]) -> Outcome {
+    const HOURS: usize = 24;
+    let folders = systems.iter().map(|_| TempDir::new()).collect::<Result<Vec<_>, _>>()?;
+    // Ours is stopped each hour to be sealed, which otherwise happens once in an hour of real time.
+    let mut servers = Vec::new();
+    for (system, folder) in systems.iter().zip(&folders) {
+        let is_own = system.kind == Kind::Bellwether;
+        servers.push(if is_own { None } else { Some(system.start(folder.path())?) });
+    }
+    // Some minutes later than the day: what is older than a day when it comes is too old for us.
+    let mut load = Load::new(0, SERIES, start_of(HOURS * STEPS_PER_HOUR) + 5 * 60_000);
+    for _ in 0..HOURS {
+        let requests = load.requests(STEPS_PER_HOUR);
+        for ((system, folder), server) in systems.iter().zip(&folders).zip(&servers) {
+            if let Some(server) = server {
+                http::write(server.address, &requests)?;
+                continue;
+            }
+            let server = system.start(folder.path())?;
+            http::write(server.address, &requests)?;
+            server.stop()?;
+            seal::seal(&data_folder(folder.path()), load.next_ms)?;
+        }
+    }
+    for ((system, folder), server) in systems.iter().zip(&folders).zip(servers) {
+        if let Some(server) = server {
+            server.settle()?;
+            server.stop()?;
+        }
+        let samples = (SERIES * HOURS * STEPS_PER_HOUR) as f64;
+        let bytes = system.stored_bytes(folder.path())? as f64;
+        figure(system, "bytes per sample after 24 h", bytes / samples, "bytes", 1.25, "lower");
+    }
+    Ok(())
+}
