@@ -100,6 +100,8 @@ impl Server {
             "-storageDataPath=data",
             "-retentionPeriod=1y",
             "-search.disableAutoCacheReset=true",
+            // Connections stay open for as long as the others are measured.
+            "-http.connTimeout=1h",
             // Its answers then hold the newest samples too.
             "-search.latencyOffset=0s",
         ]);

@@ -239,3 +239,112 @@ fn work(series: usize, (start, end): (Timestamp, Timestamp), steps: Steps) -> u6
     let samples = end.abs_diff(start) / USUAL_STEP_MS;
     series as u64 * samples.max(steps.count as u64).max(SERIES_WORK)
 }
+
+#[cfg(test)]
+mod tests {
+    use model::{Labels, NativeHistogram, Value, histogram};
+
+    use crate::{
+        Context, Engine, Options, Output, Point, QueryValue, Range, Task, Workers,
+        script::MemoryStorage,
+    };
+
+    /// Does the last piece first.
+    struct Backwards(usize);
+
+    impl Workers for Backwards {
+        fn count(&self) -> usize {
+            self.0
+        }
+
+        fn run(&self, mut tasks: Vec<Task<'_>>) {
+            assert!(tasks.len() > 1, "one piece needs no workers");
+            while let Some(task) = tasks.pop() {
+                task();
+            }
+        }
+    }
+
+    fn storage() -> MemoryStorage {
+        let mut storage = MemoryStorage::new();
+        for series in 0..60_i32 {
+            let labels = |name: &str| {
+                let group = (series % 7).to_string();
+                Labels::from_pairs([("__name__", name), ("group", &group), ("n", &series.to_string())])
+            };
+            for step in 0..200_i32 {
+                let at = i64::from(step) * 15_000;
+                let value = f64::from((step * 37 + series * 11) % 101) / 7.0;
+                storage.append(&labels("x"), at, Value::Float(value));
+                let count = f64::from(step * (series + 1));
+                let shape = NativeHistogram {
+                    schema: 1,
+                    count,
+                    sum: count * 0.3,
+                    positive_spans: vec![histogram::Span { offset: series % 5, length: 2 }],
+                    positive: vec![count / 4.0, count * 3.0 / 4.0],
+                    ..NativeHistogram::default()
+                };
+                storage.append(&labels("h"), at, Value::Histogram(shape.into()));
+            }
+        }
+        storage
+    }
+
+    fn points(output: &Output) -> Vec<(String, i64, Vec<f64>)> {
+        let QueryValue::Matrix(series) = &output.value else { panic!("no matrix") };
+        let numbers = |point: Point<'_>| match point {
+            Point::Float(value) => vec![value],
+            Point::Histogram(h) => [h.count, h.sum].into_iter().chain(h.positive.clone()).collect(),
+        };
+        let of_series = |series: &crate::Series| {
+            let labels = series.labels.to_string();
+            series.points().map(|(at, p)| (labels.clone(), at, numbers(p))).collect::<Vec<_>>()
+        };
+        series.iter().flat_map(of_series).collect()
+    }
+
+    #[test]
+    fn pieces_add_up_to_the_whole() {
+        let storage = storage();
+        let engine = Engine::new(Options::default());
+        let range = Range { start: 0, end: 3_000_000, step_ms: 3_000 };
+        for query in [
+            "x",
+            "sum by (group) (rate(x[1m]))",
+            "avg(x * 2)",
+            "stddev by (group) (x)",
+            "stdvar(x)",
+            "min(-x)",
+            "max without (n) (x)",
+            "count(x > 7)",
+            "group by (group) (x)",
+            "topk by (group) (2, x)",
+            "bottomk(3, abs(x))",
+            "sum by (group) (rate(h[1m]))",
+            "avg(h)",
+            "histogram_quantile(0.9, sum(rate(h[1m])))",
+            "timestamp(x)",
+            "max_over_time(x[2m] offset 1m)",
+        ] {
+            let expr = crate::parse(query).unwrap();
+            let ask = |ctx: &Context<'_>| engine.range(&storage, &expr, range, ctx).unwrap();
+            let whole = ask(&Context::default());
+            for count in [2, 7] {
+                let workers = Backwards(count);
+                let pieces = ask(&Context { workers: Some(&workers), ..Context::default() });
+                assert_eq!(pieces.stats.series, whole.stats.series, "{query}");
+                assert_eq!(pieces.stats.samples, whole.stats.samples, "{query}");
+                let (pieces, whole) = (points(&pieces), points(&whole));
+                assert_eq!(pieces.len(), whole.len(), "{query}");
+                for (a, b) in pieces.iter().zip(&whole) {
+                    assert_eq!((&a.0, a.1, a.2.len()), (&b.0, b.1, b.2.len()), "{query}");
+                    let is_close = |(a, b): (&f64, &f64)| {
+                        (a - b).abs() <= 1e-12 * b.abs().max(1.0) || (a.is_nan() && b.is_nan())
+                    };
+                    assert!(a.2.iter().zip(&b.2).all(is_close), "{query}: {a:?} {b:?}");
+                }
+            }
+        }
+    }
+}
