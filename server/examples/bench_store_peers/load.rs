@@ -52,7 +52,10 @@ fn labels(client: usize, number: usize) -> Labels {
         ("__name__", format!("http_server_requests_{}_total", number % 10)),
         ("cluster", format!("cluster-{client}")),
         ("handler", format!("/api/v1/orders/{}", number % 7)),
-        ("instance", format!("10.{}.{}.{}:9100", instance / 62_500, instance / 250 % 250, instance % 250)),
+        (
+            "instance",
+            format!("10.{}.{}.{}:9100", instance / 62_500, instance / 250 % 250, instance % 250),
+        ),
         ("job", "shop-backend".to_owned()),
         ("method", ["GET", "POST", "PUT"][number % 3].to_owned()),
         ("pod", format!("shop-backend-7d9f8b6c5-{instance:06}")),

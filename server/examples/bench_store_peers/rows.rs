@@ -82,7 +82,9 @@ fn rate(system: &System) -> Outcome {
             let send = |requests| scope.spawn(|| http::write(server.address, requests));
             let writers: Vec<_> = requests.iter().map(send).collect();
             let joined = |w: thread::ScopedJoinHandle<'_, Outcome>| w.join();
-            writers.into_iter().try_for_each(|w| joined(w).map_err(|_| anyhow!("a client panicked"))?)
+            writers
+                .into_iter()
+                .try_for_each(|w| joined(w).map_err(|_| anyhow!("a client panicked"))?)
         })?;
         let (wall, cpu) = (started.elapsed().as_secs_f64(), server.cpu_seconds()? - cpu);
         let millions = (clients * SERIES * (STEPS - 1)) as f64 / 1e6;
@@ -119,7 +121,14 @@ fn resident(systems: &[System], count: usize, steps: usize, target: f64) -> Outc
         let work = format!("resident, {count} series, {steps} samples each");
         figure(system, &work, server.resident_mb()?, "MB", target, "lower");
         let each = server.resident_mb()? * 1e6 / count as f64;
-        figure(system, &format!("{work}, each"), each, "bytes", target * 1e6 / count as f64, "lower");
+        figure(
+            system,
+            &format!("{work}, each"),
+            each,
+            "bytes",
+            target * 1e6 / count as f64,
+            "lower",
+        );
     }
     Ok(())
 }

@@ -270,7 +270,11 @@ mod tests {
         for series in 0..60_i32 {
             let labels = |name: &str| {
                 let group = (series % 7).to_string();
-                Labels::from_pairs([("__name__", name), ("group", &group), ("n", &series.to_string())])
+                Labels::from_pairs([
+                    ("__name__", name),
+                    ("group", &group),
+                    ("n", &series.to_string()),
+                ])
             };
             for step in 0..200_i32 {
                 let at = i64::from(step) * 15_000;

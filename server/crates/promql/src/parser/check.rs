@@ -1,8 +1,8 @@
 //! Types: what each operator, function and aggregation may be given.
 
 use super::{
-    Aggregate, Binary, BinaryOp, Call, Cardinality, Expr, ExprKind, Grouping,
-    Matching, ParseError, Selector, ValueType,
+    Aggregate, Binary, BinaryOp, Call, Cardinality, Expr, ExprKind, Grouping, Matching, ParseError,
+    Selector, ValueType,
 };
 use crate::functions::{Special, Variadic};
 

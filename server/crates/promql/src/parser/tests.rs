@@ -148,10 +148,7 @@ fn errors_name_the_place_and_a_remedy() {
             "x[5m] + 1",
             "1:1: parse error: binary expression must contain only scalar and instant vector types, did you mean `rate(x[5m])`?",
         ),
-        (
-            "x[5m:] smoothed",
-            "1:8: parse error: smoothed modifier is not supported for subqueries",
-        ),
+        ("x[5m:] smoothed", "1:8: parse error: smoothed modifier is not supported for subqueries"),
         (
             "x[5m] smoothed anchored",
             "1:16: parse error: anchored and smoothed modifiers cannot be used together",

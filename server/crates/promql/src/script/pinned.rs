@@ -12,7 +12,8 @@ use crate::{
 pub(super) fn pin(mut expr: Expr, at: Timestamp) -> Option<Expr> {
     let mut depends = false;
     expr.walk(&mut |node| {
-        depends |= matches!(&node.kind, ExprKind::Call(call) if depends_on_time(call.function.special));
+        depends |=
+            matches!(&node.kind, ExprKind::Call(call) if depends_on_time(call.function.special));
     });
     if depends {
         return None;

@@ -88,12 +88,7 @@ pub fn run_script(name: &str, text: &str) -> Report {
     report
 }
 
-fn load(
-    storage: &mut MemoryStorage,
-    step_ms: i64,
-    line: SeriesLine,
-    distances: &[Option<i64>],
-) {
+fn load(storage: &mut MemoryStorage, step_ms: i64, line: SeriesLine, distances: &[Option<i64>]) {
     for (i, value) in line.values.into_iter().enumerate() {
         let Some(value) = value else { continue };
         let timestamp = step_ms * i as i64;

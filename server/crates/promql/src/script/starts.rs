@@ -46,7 +46,8 @@ impl StartLines {
             return Ok(self.default.iter().copied().cycle().take(count).collect());
         };
         if labels != series.labels {
-            let message = format!("the starts are of {labels}, the next series is {}", series.labels);
+            let message =
+                format!("the starts are of {labels}, the next series is {}", series.labels);
             return Err((number, message));
         }
         if distances.len() != count {

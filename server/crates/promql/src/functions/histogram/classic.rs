@@ -39,8 +39,7 @@ pub(super) fn quantile(
     let mut rank = q * observations;
     // Without a known number of observations the rank is beyond all buckets.
     let is_known = !rank.is_nan();
-    let found =
-        buckets[..last].partition_point(|bucket| !is_known || bucket.count < rank);
+    let found = buckets[..last].partition_point(|bucket| !is_known || bucket.count < rank);
     if found == last {
         return (buckets[last - 1].upper, forced);
     }

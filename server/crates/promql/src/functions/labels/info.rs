@@ -111,7 +111,8 @@ fn read_info(
     let mut matchers = request.names.clone();
     let mut index = InfoIndex::new();
     for name in IDENTIFYING {
-        let mut values: Vec<&str> = rows.iter().map(|row| row.labels.value_or_empty(name)).collect();
+        let mut values: Vec<&str> =
+            rows.iter().map(|row| row.labels.value_or_empty(name)).collect();
         values.sort_unstable();
         values.dedup();
         // Series without the label are described by info series without it.
@@ -234,10 +235,7 @@ impl References<'_> {
         let offset_ms = self.evaluator.offset_ms(offset)?;
         Ok(match self.evaluator.at(at) {
             Some(at) => Reference { at: Some(at), offset_ms },
-            None => Reference {
-                offset_ms: around.offset_ms.saturating_add(offset_ms),
-                ..around
-            },
+            None => Reference { offset_ms: around.offset_ms.saturating_add(offset_ms), ..around },
         })
     }
 }

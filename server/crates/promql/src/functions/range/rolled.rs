@@ -369,7 +369,15 @@ fn edges(
     first: Option<f64>,
     change: f64,
 ) -> impl Fn(&StepWindow) -> Extrapolation<'_> {
-    move |window| Extrapolation { window, start: None, first_time, last_time, gaps: gaps as f64, first, change }
+    move |window| Extrapolation {
+        window,
+        start: None,
+        first_time,
+        last_time,
+        gaps: gaps as f64,
+        first,
+        change,
+    }
 }
 
 /// By what the change between the first and last sample is multiplied.
