@@ -339,7 +339,7 @@ async fn answers_are_those_of_prometheus() {
 
 /// Series in one order, which Prometheus does not promise for instant queries.
 fn sorted(mut answer: Value) -> Value {
-    if let Some(result) = answer["data"]["result"].as_array_mut() {
+    if let Some(Value::Array(result)) = answer.pointer_mut("/data/result") {
         result.sort_by_key(ToString::to_string);
     }
     answer
