@@ -186,7 +186,9 @@ impl Tsdb {
             oldest = Some(oldest.map_or(start, |oldest| oldest.min(start)));
         }
         drop(state);
-        oldest.into_iter().for_each(|oldest| self.note_change(oldest));
+        if let Some(oldest) = oldest {
+            self.note_change(oldest);
+        }
         drop(writer);
         committed.out_of_order = late.samples;
         committed.duplicates = late.replaced;

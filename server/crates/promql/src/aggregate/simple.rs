@@ -150,7 +150,7 @@ impl Variance {
         self.squares += delta * (value - self.mean);
     }
 
-    /// Adds the values of another one. Source: Chan, Golub and LeVeque, "Updating formulae and a
+    /// Adds the values of another one. Source: Chan and others, "Updating formulae and a
     /// pairwise algorithm for computing sample variances".
     fn join(&mut self, other: Self) {
         if self.count == 0.0 {

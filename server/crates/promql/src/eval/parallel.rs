@@ -45,7 +45,7 @@ struct Findings {
 /// A piece that may not be computed yet.
 type Slot<S> = Option<Result<(S, Findings), EvalError>>;
 
-impl<'a> Evaluator<'a> {
+impl Evaluator<'_> {
     /// Computes something from the rows of an expression, in several pieces where that is worthwhile.
     /// Each piece is asked of an evaluator that streams a part of the rows; they come back in the order
     /// of the series.
@@ -81,7 +81,9 @@ impl<'a> Evaluator<'a> {
         let tasks: Vec<Task<'_>> = tasks.collect();
         let part = self.profile.as_ref().map(Profile::pause);
         if pieces == 1 {
-            tasks.into_iter().for_each(|task| task());
+            for task in tasks {
+                task();
+            }
         } else {
             workers.run(tasks);
         }

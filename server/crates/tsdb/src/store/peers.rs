@@ -140,12 +140,11 @@ impl Tsdb {
         loop {
             let mut news = self.count_failure(self.engine.peers(&known))?;
             for (node, frame) in std::mem::take(&mut news.frames) {
-                match self.state_mut().replay_of(node, &frame) {
-                    Some(oldest) => self.note_change(oldest),
-                    None => {
-                        self.counters.damaged_frames.add(1);
-                        self.note_change(Timestamp::MIN);
-                    }
+                let oldest = self.state_mut().replay_of(node, &frame);
+                // Of a frame that is not read as a whole nothing is known.
+                self.note_change(oldest.unwrap_or(Timestamp::MIN));
+                if oldest.is_none() {
+                    self.counters.damaged_frames.add(1);
                 }
                 known.frames.insert(node, frame.seq);
                 frames += 1;
