@@ -147,12 +147,12 @@ impl App {
                  {dropped_samples} samples were dropped. Check {below}."
             ));
         }
-        let damaged = self.queries.store().damaged_pages();
-        if !damaged.is_empty() {
+        let pages = self.queries.store().damaged_pages().len();
+        let blocks = self.queries.store().damaged_blocks().len();
+        if pages + blocks > 0 {
             problems.push(format!(
-                "{} pages of samples are damaged and left out of answers. See what is lost with \
+                "{pages} pages and {blocks} indexes of samples are damaged and left out of answers. See what is lost with \
                  `bellwether check --data {}`, and look after the disk.",
-                damaged.len(),
                 self.config.server.data_dir.display()
             ));
         }

@@ -40,7 +40,8 @@ pub(crate) const ROWS: &[Row] = &[
     long("peers-resident-1m", |systems| resident(systems, 1_000_000, 6, 450.0)),
     row("peers-crash-10k", |systems| crash(systems, 10_000, 1_440, 0.3)),
     long("peers-crash-1m", |systems| crash(systems, 1_000_000, 6, 5.0)),
-    long("peers-bytes-24h", bytes),
+    row("peers-bytes-4h", |systems| bytes(systems, 4)),
+    long("peers-bytes-24h", |systems| bytes(systems, 24)),
 ];
 
 /// Series of one client, and of the usual day.
@@ -78,13 +79,15 @@ fn rate(system: &System) -> Outcome {
         }
         let requests: Vec<_> = loads.iter_mut().map(|load| load.requests(STEPS - 1)).collect();
         let (cpu, started) = (server.cpu_seconds()?, now());
+        let address = server.address;
         thread::scope(|scope| {
-            let send = |requests| scope.spawn(|| http::write(server.address, requests));
-            let writers: Vec<_> = requests.iter().map(send).collect();
-            let joined = |w: thread::ScopedJoinHandle<'_, Outcome>| w.join();
+            let writers: Vec<_> = requests
+                .iter()
+                .map(|requests| scope.spawn(move || http::write(address, requests)))
+                .collect();
             writers
                 .into_iter()
-                .try_for_each(|w| joined(w).map_err(|_| anyhow!("a client panicked"))?)
+                .try_for_each(|writer| writer.join().map_err(|_| anyhow!("a client panicked"))?)
         })?;
         let (wall, cpu) = (started.elapsed().as_secs_f64(), server.cpu_seconds()? - cpu);
         let millions = (clients * SERIES * (STEPS - 1)) as f64 / 1e6;
@@ -164,9 +167,8 @@ fn crash(systems: &[System], count: usize, steps: usize, target: f64) -> Outcome
     Ok(())
 }
 
-/// Bytes per sample after a day, seals and merges included.
-fn bytes(systems: &[System]) -> Outcome {
-    const HOURS: usize = 24;
+/// Bytes per sample after so many hours, seals and merges included.
+fn bytes(systems: &[System], hours: usize) -> Outcome {
     let folders = systems.iter().map(|_| TempDir::new()).collect::<Result<Vec<_>, _>>()?;
     // Ours is stopped each hour to be sealed, which otherwise happens once in an hour of real time.
     let mut servers = Vec::new();
@@ -174,9 +176,9 @@ fn bytes(systems: &[System]) -> Outcome {
         let is_own = system.kind == Kind::Bellwether;
         servers.push(if is_own { None } else { Some(system.start(folder.path())?) });
     }
-    // Some minutes later than the day: what is older than a day when it comes is too old for us.
-    let mut load = Load::new(0, SERIES, start_of(HOURS * STEPS_PER_HOUR) + 5 * 60_000);
-    for _ in 0..HOURS {
+    // Some minutes late: what is older than a day when it comes is too old for us.
+    let mut load = Load::new(0, SERIES, start_of(hours * STEPS_PER_HOUR) + 5 * 60_000);
+    for _ in 0..hours {
         let requests = load.requests(STEPS_PER_HOUR);
         for ((system, folder), server) in systems.iter().zip(&folders).zip(&servers) {
             if let Some(server) = server {
@@ -194,9 +196,10 @@ fn bytes(systems: &[System]) -> Outcome {
             server.settle()?;
             server.stop()?;
         }
-        let samples = (SERIES * HOURS * STEPS_PER_HOUR) as f64;
+        let samples = (SERIES * hours * STEPS_PER_HOUR) as f64;
         let bytes = system.stored_bytes(folder.path())? as f64;
-        figure(system, "bytes per sample after 24 h", bytes / samples, "bytes", 1.25, "lower");
+        let work = format!("bytes per sample after {hours} h");
+        figure(system, &work, bytes / samples, "bytes", 1.25, "lower");
     }
     Ok(())
 }

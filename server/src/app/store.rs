@@ -140,6 +140,7 @@ fn care(app: &App, runtime: &Handle, now: Timestamp) {
         samples: &app.samples,
         meta: &app.meta,
         options: &store_options(&app.config, None),
+        requests: &app.queries.store().deletion_requests(),
         runtime,
     };
     if let Err(error) = cluster::care(care, now) {

@@ -50,8 +50,8 @@ pub(super) fn backup(args: BackupArgs) -> anyhow::Result<ExitCode> {
     let config = args.place.load()?;
     expect_files(
         &config,
-        "pg_dump --format=custom --file=bellwether.dump \"$ADDRESS\"",
-        "backed up",
+        "is backed up with PostgreSQL's own tools, while servers run or not: `pg_dump --format=custom \
+         --file=bellwether.dump \"$ADDRESS\"`",
     )?;
     let data = &config.server.data_dir;
     let runtime = super::small_runtime()?;
@@ -65,8 +65,11 @@ pub(super) fn backup(args: BackupArgs) -> anyhow::Result<ExitCode> {
 
 pub(super) fn restore(args: RestoreArgs) -> anyhow::Result<ExitCode> {
     let config = args.place.load()?;
-    let tool = "pg_restore --clean --if-exists --dbname=\"$ADDRESS\" bellwether.dump";
-    expect_files(&config, tool, "restored")?;
+    expect_files(
+        &config,
+        "is restored with PostgreSQL's own tools, into an empty database and with all servers stopped: \
+         `pg_restore --exit-on-error --dbname=\"$ADDRESS\" bellwether.dump`",
+    )?;
     let data = &config.server.data_dir;
     let mut line = ProgressLine::new("restore");
     let manifest = backup::restore(&args.from, data, args.force, &mut |at| show(&mut line, at))?;
@@ -75,12 +78,11 @@ pub(super) fn restore(args: RestoreArgs) -> anyhow::Result<ExitCode> {
 }
 
 /// A PostgreSQL database has tools of its own for this, which do it better.
-fn expect_files(config: &Config, tool: &str, done: &str) -> anyhow::Result<()> {
+fn expect_files(config: &Config, instead: &str) -> anyhow::Result<()> {
     if config.store.engine == Engine::Postgres {
         bail!(
             "samples and everything else are in a PostgreSQL database (store.engine = \"postgres\"), which \
-             is {done} with PostgreSQL's own tools, while the server runs or not: `{tool}` with the \
-             address of store.url"
+             {instead}, with the address of store.url"
         );
     }
     Ok(())

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use db::{LeaseRow, Meta, Samples, Takeover, node::NodeRow};
 use model::Timestamp;
 use tokio::runtime::Handle;
-use tsdb::Tsdb;
+use tsdb::{DeletionRequests, Tsdb};
 
 use super::join::place;
 use crate::store::SqlEngine;
@@ -22,11 +22,13 @@ pub(crate) struct Care<'a> {
     pub(crate) meta: &'a Meta,
     /// How a store behaves that is opened for its care.
     pub(crate) options: &'a tsdb::Options,
+    /// What nodes ask others to delete.
+    pub(crate) requests: &'a DeletionRequests,
     pub(crate) runtime: &'a Handle,
 }
 
-/// Seals what nodes that are gone left as flushes, merges their blocks, and deletes those that are too old.
-/// Blocks.
+/// Seals what nodes that are gone left as flushes, merges their blocks, deletes those that are too old, and
+/// what they are asked to delete. Blocks.
 ///
 /// # Errors
 /// What failed first; it is tried again the next time.
@@ -39,7 +41,9 @@ pub(crate) fn care(care: Care<'_>, now: Timestamp) -> anyhow::Result<()> {
         let is_silent = |lease: &LeaseRow| lease.silent >= SILENT_FOR && lease.lasts.is_none();
         let is_gone = leases.iter().find(|lease| lease.name == place).is_none_or(is_silent);
         let has_old = node.oldest_block.is_some_and(|time| time < bound);
-        if is_gone && (node.has_frames || has_old) {
+        let has_samples = node.has_frames || node.oldest_block.is_some();
+        let is_asked = has_samples && care.requests.concern(node.number);
+        if is_gone && (node.has_frames || has_old || is_asked) {
             care.for_node(&node, &place, now)?;
         }
     }
@@ -64,6 +68,7 @@ impl Care<'_> {
         let engine = Arc::new(SqlEngine::new(samples, self.runtime.clone(), Arc::default()));
         let options = tsdb::Options { node: Some(u16::try_from(number)?), ..self.options.clone() };
         let (store, _) = Tsdb::open(engine, options)?;
+        store.carry_out(self.requests)?;
         store.seal()?;
         store.maintain(now)?;
         Ok(())

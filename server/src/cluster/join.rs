@@ -1,14 +1,17 @@
 //! Becoming a node, before the store is opened.
 
-use std::{sync::Arc, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 
-use anyhow::bail;
-use db::{Lease, Meta, Samples, Takeover};
+use anyhow::{Context as _, bail};
+use db::{Lease, LeaseRow, Meta, Samples, Takeover};
 use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::{Leases, NodeLabel, Role};
 use crate::config::{Config, store::Engine};
+
+/// In the data folder: how the process names itself that used it last as a node.
+const HOLDER_FILE: &str = "bellwether.node";
 
 /// How often a lease that somebody holds is asked for again while starting.
 const ASK_AGAIN: Duration = Duration::from_millis(250);
@@ -48,7 +51,8 @@ pub(crate) async fn join(config: &Config, samples: Samples, meta: &Meta) -> anyh
         }
         return Ok(Joined { samples, leases, holder, node: None, number: None, label });
     }
-    let lease = take_place(meta, name, &holder, store.lease.0).await?;
+    let before = remember_holder(&config.server.data_dir, &holder)?;
+    let lease = take_place(meta, name, &holder, store.lease.0, before.as_deref()).await?;
     let number = samples.node_number(name).await?;
     let samples = samples.as_node(number, lease.clone());
     super::keeper::take_free(&leases, meta, &holder, store.lease.0).await?;
@@ -61,18 +65,35 @@ pub(super) fn place(name: &str) -> String {
     format!("node/{name}")
 }
 
-/// Waits until a process that died lost its place, which takes as long as its lease lasts.
+/// Writes down in the data folder how this process names itself, and returns how the process did that used
+/// the folder before. That one is dead: the folder is locked by this one.
+fn remember_holder(folder: &Path, holder: &str) -> anyhow::Result<Option<String>> {
+    let path = folder.join(HOLDER_FILE);
+    let before = std::fs::read_to_string(&path).ok();
+    std::fs::write(&path, holder).with_context(|| format!("cannot write {}", path.display()))?;
+    Ok(before)
+}
+
+/// Takes the place of a node. When it is held by `dead` it is taken at once; else this waits until the
+/// process that has it lost it, which takes as long as its lease lasts.
 async fn take_place(
     meta: &Meta,
     name: &str,
     holder: &str,
     lasts: Duration,
+    dead: Option<&str>,
 ) -> anyhow::Result<Lease> {
     let deadline = Instant::now() + 2 * lasts;
     let place = place(name);
     let mut is_waiting = false;
+    let is_dead = |row: &LeaseRow| row.name == place && Some(&*row.holder) == dead;
+    let mut takeover = match meta.leases().await?.iter().any(is_dead) {
+        true => Takeover::AtOnce,
+        false => Takeover::WhenExpired,
+    };
     loop {
-        let taken = meta.take_leases(&[&place], holder, lasts, Takeover::WhenExpired).await?;
+        let taken = meta.take_leases(&[&place], holder, lasts, takeover).await?;
+        takeover = Takeover::WhenExpired;
         if let Some(taken) = taken.into_iter().next() {
             return Ok(taken.lease);
         }

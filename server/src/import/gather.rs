@@ -1,6 +1,8 @@
 //! What an import has read so far, and what became of it.
 
-use model::{Labels, Metadata, Timestamp};
+use std::sync::Arc;
+
+use model::{Labels, Metadata, NativeHistogram, Timestamp};
 use serde::Serialize;
 use tsdb::{ImportBatch, Imported, Tsdb};
 
@@ -24,8 +26,6 @@ pub(crate) struct Outcome {
     pub(crate) too_old: u64,
     /// Samples of the future.
     pub(crate) too_new: u64,
-    /// Chunks of native histograms, which are not imported.
-    pub(crate) skipped_histogram_chunks: u64,
     /// Values that are no number, such as gaps that were written as `null`.
     pub(crate) skipped_values: u64,
     /// Lines, or series of a block, that were refused.
@@ -65,6 +65,16 @@ impl<'a> Importer<'a> {
         if self.batch.bytes() >= BATCH_BYTES { self.write() } else { Ok(()) }
     }
 
+    pub(super) fn push_histograms(
+        &mut self,
+        labels: &Labels,
+        histograms: &[(Timestamp, Arc<NativeHistogram>)],
+    ) -> Result<(), ImportError> {
+        self.outcome.read += histograms.len() as u64;
+        self.batch.push_histograms(labels, histograms);
+        if self.batch.bytes() >= BATCH_BYTES { self.write() } else { Ok(()) }
+    }
+
     pub(super) fn describe(&mut self, metadata: Metadata) {
         self.batch.describe(metadata);
     }
@@ -79,10 +89,6 @@ impl<'a> Importer<'a> {
 
     pub(super) fn skip_value(&mut self) {
         self.outcome.skipped_values += 1;
-    }
-
-    pub(super) fn skip_histogram(&mut self) {
-        self.outcome.skipped_histogram_chunks += 1;
     }
 
     /// Writes what is left and tells what became of everything.
@@ -118,7 +124,6 @@ impl std::fmt::Display for Outcome {
             (self.too_old, "samples older than the retention were left out"),
             (self.too_new, "samples of the future were left out"),
             (self.skipped_values, "values are no numbers"),
-            (self.skipped_histogram_chunks, "chunks of native histograms were left out"),
             (self.refused, "lines or series were refused"),
         ] {
             if count > 0 {

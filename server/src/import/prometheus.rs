@@ -5,7 +5,9 @@
 //! The series are read one after the other, so that memory does not depend on the size of a block but
 //! for its table of texts.
 
+mod bits;
 mod bytes;
+mod histograms;
 mod index;
 mod xor;
 
@@ -26,7 +28,8 @@ const SEGMENT_MAGIC: [u8; 4] = 0x85BD_40DD_u32.to_be_bytes();
 /// The most bytes that the length of a chunk takes.
 const LENGTH_BYTES: usize = 5;
 const ENCODING_XOR: u8 = 1;
-const ENCODINGS_OF_HISTOGRAMS: [u8; 2] = [2, 3];
+const ENCODING_HISTOGRAM: u8 = 2;
+const ENCODING_FLOAT_HISTOGRAM: u8 = 3;
 /// A chunk has at most 120 samples, or about a kilobyte; nothing sound is larger than this.
 const MAX_CHUNK_BYTES: u64 = 1 << 20;
 /// A file of deletions without any.
@@ -75,7 +78,7 @@ pub(crate) fn read_block(
              same, unless `promtool tsdb` or a compaction cleans it first",
         );
     }
-    let mut samples = Vec::new();
+    let mut samples = Samples::default();
     let mut number = 0_u64;
     loop {
         number += 1;
@@ -84,25 +87,33 @@ pub(crate) fn read_block(
             Ok(None) => return Ok(()),
             Err(reason) => return Err(bad(&format!("series {number}: {reason}"))),
             Ok(Some((labels, chunks))) => {
-                samples.clear();
+                samples.floats.clear();
+                samples.histograms.clear();
                 for chunk in chunks {
-                    let before = samples.len();
-                    match segments.read(&chunk, &mut samples) {
-                        Ok(true) => {}
-                        Ok(false) => importer.skip_histogram(),
-                        Err(reason) => {
-                            samples.truncate(before);
-                            importer.refuse(place(), format_args!("{labels}: {reason}"));
-                        }
+                    let before = (samples.floats.len(), samples.histograms.len());
+                    if let Err(reason) = segments.read(&chunk, &mut samples) {
+                        samples.floats.truncate(before.0);
+                        samples.histograms.truncate(before.1);
+                        importer.refuse(place(), format_args!("{labels}: {reason}"));
                     }
                 }
-                if !samples.is_empty() {
-                    importer.push(&labels, &samples)?;
+                if !samples.floats.is_empty() {
+                    importer.push(&labels, &samples.floats)?;
+                }
+                if !samples.histograms.is_empty() {
+                    importer.push_histograms(&labels, &samples.histograms)?;
                 }
             }
         }
         after_series(index.position(), importer.read());
     }
+}
+
+/// The samples of a series.
+#[derive(Debug, Default)]
+struct Samples {
+    floats: Vec<(Timestamp, f64)>,
+    histograms: Vec<histograms::Sample>,
 }
 
 /// The files of a block that hold chunks.
@@ -127,12 +138,8 @@ impl Segments {
         Ok(Self(files))
     }
 
-    /// Adds the samples of a chunk. `false` for a chunk of histograms.
-    fn read(
-        &self,
-        chunk: &ChunkPlace,
-        samples: &mut Vec<(Timestamp, f64)>,
-    ) -> Result<bool, String> {
+    /// Adds the samples of a chunk.
+    fn read(&self, chunk: &ChunkPlace, samples: &mut Samples) -> Result<(), String> {
         let file = self.0.get(chunk.segment).ok_or("its chunk is in a file that is missing")?;
         let unreadable = |error: std::io::Error| format!("its chunk cannot be read: {error}");
         let mut head = [0; LENGTH_BYTES];
@@ -148,13 +155,16 @@ impl Segments {
         if crc32c(data).to_be_bytes() != checksum {
             return Err("the checksum of its chunk does not match".to_owned());
         }
-        match data[0] {
-            ENCODING_XOR => {
-                xor::decode(&data[1..], samples).ok_or("its chunk is damaged")?;
-                Ok(true)
+        let decoded = match data[0] {
+            ENCODING_XOR => xor::decode(&data[1..], &mut samples.floats),
+            ENCODING_HISTOGRAM => histograms::decode(&data[1..], &mut samples.histograms),
+            ENCODING_FLOAT_HISTOGRAM => {
+                histograms::decode_floats(&data[1..], &mut samples.histograms)
             }
-            encoding if ENCODINGS_OF_HISTOGRAMS.contains(&encoding) => Ok(false),
-            encoding => Err(format!("its chunk has the encoding {encoding}, which is not known")),
-        }
+            encoding => {
+                return Err(format!("its chunk has the encoding {encoding}, which is not known"));
+            }
+        };
+        decoded.ok_or_else(|| "its chunk is damaged".to_owned())
     }
 }

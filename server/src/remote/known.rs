@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 
 use hashbrown::{HashTable, hash_table::Entry};
-use model::{Labels, Timestamp};
+use model::{Labels, Segments, Timestamp};
 use tsdb::{SeriesRef, Tsdb};
 
 /// How long between two looks for series that are not sent any more.
@@ -65,7 +65,7 @@ pub(super) struct KnownSeries {
     max_series: usize,
     /// A series that is not sent for this long makes room; the store forgets it at about the same time.
     idle_ms: i64,
-    forms: Vec<Form>,
+    forms: Segments<Form>,
     free: Vec<Number>,
     by_key: HashTable<Tag>,
     /// The form found last. Senders keep their order, so the next one is most often the one that was
@@ -84,7 +84,7 @@ impl KnownSeries {
         Self {
             max_series,
             idle_ms,
-            forms: Vec::new(),
+            forms: Segments::default(),
             free: Vec::new(),
             by_key: HashTable::new(),
             last: 0,
@@ -113,7 +113,10 @@ impl KnownSeries {
         };
         self.last = number;
         let form = self.forms.get_mut(number as usize)?;
-        form.last_used = steps(now);
+        let used = steps(now);
+        if form.last_used != used {
+            form.last_used = used;
+        }
         Some((number, form.series))
     }
 
@@ -154,6 +157,7 @@ impl KnownSeries {
             Entry::Vacant(entry) => {
                 entry.insert(tag);
                 if self.free.pop().is_none() {
+                    // Bounded by `max_series` and `MAX_FORMS`.
                     self.forms.push(form);
                 }
                 next
@@ -203,7 +207,7 @@ impl KnownSeries {
 
     fn retain(&mut self, mut is_kept: impl FnMut(&Form) -> bool) {
         let mut series = SeriesSet::default();
-        for (number, form) in (0..).zip(&mut self.forms) {
+        for (number, form) in (0..).zip(self.forms.iter_mut()) {
             if form.key == NO_KEY {
                 continue;
             }
@@ -284,9 +288,10 @@ mod tests {
         let store = store();
         let mut known = KnownSeries::new(1, HOUR);
         let first = known.learn(1, &labels("a"), &store, 0).unwrap();
-        assert_eq!(known.learn(2, &labels("a"), &store, 0), Ok(first));
+        let second = known.learn(2, &labels("a"), &store, 0).unwrap();
+        assert_eq!(first.1, second.1);
         assert_eq!(known.find(1, 0), Some(first));
-        assert_eq!(known.find(2, 0), Some(first));
+        assert_eq!(known.find(2, 0), Some(second));
         assert_eq!(known.find(3, 0), None);
         assert_eq!(known.len(), 1);
     }
@@ -300,9 +305,10 @@ mod tests {
         assert_eq!(known.learn(3, &labels("c"), &store, HOUR), Err(NoRoom));
         // One of them goes on.
         assert!(known.find(2, 2 * HOUR).is_some());
-        assert!(known.learn(3, &labels("c"), &store, 2 * HOUR + 1).is_ok());
-        assert_eq!(known.find(1, 2 * HOUR + 1), None);
-        assert!(known.find(2, 2 * HOUR + 1).is_some());
+        let later = 2 * HOUR + USED_STEP_MS;
+        assert!(known.learn(3, &labels("c"), &store, later).is_ok());
+        assert_eq!(known.find(1, later), None);
+        assert!(known.find(2, later).is_some());
         assert_eq!(known.len(), 2);
     }
 

@@ -2,13 +2,15 @@
 
 use std::collections::BTreeMap;
 
+use reqwest::Method;
 use serde_json::Value;
 
 use crate::{
     postgres::{expect_problem, keep_in},
     support::{
-        Folder, Server, eventually,
+        Folder, Server, eventually, http,
         postgres::Postgres,
+        remote_writer::now,
         webhook::{Hook, Webhook},
     },
 };
@@ -353,4 +355,119 @@ async fn a_node_that_hangs_is_overtaken_and_steps_back() {
     b.flushed().await;
     assert_eq!(told(&hook), ["Deep firing", "Deep resolved", "Late firing"]);
     assert!(holds(&b, "rules").await);
+}
+
+/// A day of samples of long ago, one a minute for four hours, as lines for an import.
+fn history(name: &str, day: i64) -> String {
+    let times: Vec<i64> = (0..240).map(|minute| (day * 1_440 + 60 + minute) * 60_000).collect();
+    let values: Vec<i64> = (0..240).collect();
+    format!(
+        "{{\"metric\":{{\"__name__\":\"{name}\"}},\"values\":{values:?},\"timestamps\":{times:?}}}\n"
+    )
+}
+
+async fn import(server: &Server, lines: String) {
+    let posted = http::send(server.http.request(Method::POST, "/api/v1/import").body(lines)).await;
+    assert_eq!(posted.status, 204, "{}", posted.text);
+}
+
+#[tokio::test]
+async fn what_one_node_has_as_rollups_only_every_node_answers_from() {
+    let postgres = Postgres::start().await;
+    let hook = Webhook::start(200).await;
+    let [folder_a, folder_b] = folders(&postgres, &hook).await;
+    let day = now() / 86_400_000 - 20;
+    let a = Server::start(&folder_a).await;
+    import(&a, history("old", day)).await;
+    a.terminate().await;
+    // Too old from now on, so they are rolled up and go.
+    for folder in [&folder_a, &folder_b] {
+        let settings = std::fs::read_to_string(folder.path("bellwether.toml")).unwrap();
+        folder.write("bellwether.toml", &(settings + "retention = \"10d\"\n"));
+    }
+    let (a, b) = (Server::start(&folder_a).await, Server::start(&folder_b).await);
+    a.logged("blocks of samples or rollups were deleted").await;
+    let at = (day * 1_440 + 60 + 239) * 60;
+    for server in [&a, &b] {
+        for (query, expected) in
+            [("sum_over_time(old[1h])", 12_390.0), ("max_over_time(old[2h])", 239.0)]
+        {
+            let query = format!("/api/v1/query?query={query}&time={}", at + 60);
+            eventually("the rollups of the other node", async || {
+                let answer = server.http.get(&query).await.ok();
+                let value = answer["data"]["result"][0]["value"][1].as_str().unwrap_or_default();
+                if value.parse() == Ok(expected) { Ok(()) } else { Err(answer.to_string()) }
+            })
+            .await;
+        }
+        let names = server.http.get("/api/v1/label/__name__/values").await.text;
+        assert!(names.contains("\"old\""), "{names}");
+    }
+}
+
+#[tokio::test]
+async fn a_deletion_holds_on_every_node_on_one_that_was_down_and_for_one_that_is_gone() {
+    let postgres = Postgres::start().await;
+    let hook = Webhook::start(200).await;
+    let [folder_a, folder_b] = folders(&postgres, &hook).await;
+    let (a, b) = (Server::start(&folder_a).await, Server::start(&folder_b).await);
+    let day = now() / 86_400_000 - 3;
+    for (server, name) in [(&a, "a"), (&b, "b")] {
+        for metric in ["secret", "private", "kept"] {
+            let lines = history(&format!("{metric}_{name}"), day);
+            import(server, lines).await;
+        }
+        server.send("secret_now:1|g\nprivate_now:1|g\nkept_now:1|g");
+    }
+    let names = async |server: &Server| -> Vec<String> {
+        let answer = server.http.get("/api/v1/label/__name__/values").await.ok();
+        let all = answer["data"].as_array().unwrap().iter();
+        let all = all.map(|name| name.as_str().unwrap().to_owned());
+        let words = ["secret", "private", "kept"];
+        all.filter(|name| words.iter().any(|word| name.starts_with(word))).collect()
+    };
+    let expect = async |server: &Server, expected: &[&str]| {
+        eventually("the series that are left", async || {
+            let found = names(server).await;
+            if found == expected { Ok(()) } else { Err(format!("{found:?}")) }
+        })
+        .await;
+    };
+    for server in [&a, &b] {
+        server.expect_value("count(secret_now)", 2.0).await;
+        server.expect_value("count(kept_now)", 2.0).await;
+    }
+    let delete = async |server: &Server, metric: &str| {
+        let path = "/api/v1/admin/tsdb/delete_series?match[]=";
+        let answer = server.http.post(&format!("{path}{{__name__=~\"{metric}.*\"}}")).await;
+        assert_eq!(answer.status, 204, "{}", answer.text);
+    };
+    delete(&a, "secret").await;
+    let without_secret = ["kept_a", "kept_b", "kept_now", "private_a", "private_b", "private_now"];
+    assert_eq!(names(&a).await, without_secret, "at once where it was asked");
+    expect(&b, &without_secret).await;
+    // One that is down hears of it when it comes back, and so it is when both were down.
+    b.kill_9().await;
+    delete(&a, "private").await;
+    let left = ["kept_a", "kept_b", "kept_now"];
+    assert_eq!(names(&a).await, left);
+    a.kill_9().await;
+    let b = Server::start(&folder_b).await;
+    assert_eq!(names(&b).await, left, "before anything else");
+    let a = Server::start(&folder_a).await;
+    assert_eq!(names(&a).await, left);
+    // One that never comes back is taken care of.
+    b.kill_9().await;
+    delete(&a, "kept").await;
+    assert_eq!(names(&a).await, [] as [&str; 0]);
+    a.terminate().await;
+    let yesterday = "update lease set renewed_at = renewed_at - 86400000, \
+                     expires_at = expires_at - 86400000";
+    postgres.ask("bellwether", yesterday).await;
+    let a = Server::start(&folder_a).await;
+    a.logged("the data of a node that is gone was tidied up").await;
+    assert_eq!(names(&a).await, [] as [&str; 0]);
+    let samples = "select coalesce(sum(samples), 0) from block join node on number = node \
+                   where name = 'b' and min_time < extract(epoch from now()) * 1000 - 86400000";
+    assert_eq!(postgres.ask("bellwether", samples).await, "0", "nothing of it is left");
 }

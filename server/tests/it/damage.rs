@@ -10,12 +10,17 @@ const SQLITE_PAGE_BYTES: usize = 4096;
 
 /// A folder whose samples are in a block of several pages.
 async fn sealed_folder() -> (Folder, i64) {
+    folder_with(40, SAMPLES).await
+}
+
+/// A folder with a block of so many series and samples of each.
+async fn folder_with(series: i64, samples: i64) -> (Folder, i64) {
     let folder = Folder::new();
     let start = (now() / 86_400_000 - 3) * 86_400_000;
     let mut lines = String::new();
-    for series in 0..40 {
-        let times: Vec<i64> = (0..SAMPLES).map(|i| start + i * STEP_MS).collect();
-        let values: Vec<f64> = (0..SAMPLES).map(|i| ((i * i + series) as f64).sin()).collect();
+    for series in 0..series {
+        let times: Vec<i64> = (0..samples).map(|i| start + i * STEP_MS).collect();
+        let values: Vec<f64> = (0..samples).map(|i| ((i * i + series) as f64).sin()).collect();
         let line = format!(
             "{{\"metric\":{{\"__name__\":\"wave_{series:02}\"}},\"values\":{values:?},\"timestamps\":{times:?}}}\n"
         );
@@ -85,4 +90,134 @@ async fn expect_the_rest(folder: &Folder, start: i64, name: &str) {
     server.flushed().await;
     let fresh = server.http.get("/api/v1/query?query=fresh").await.ok();
     assert!(fresh.get("warnings").is_none(), "{name}: {fresh}");
+}
+
+/// Where in a file the bytes of a blob begin that has a page of SQLite to itself at least.
+fn find(bytes: &[u8], magic: &[u8]) -> Vec<usize> {
+    (0..bytes.len() - magic.len()).filter(|&at| bytes[at..].starts_with(magic)).collect()
+}
+
+/// Overwrites what the last bytes on a page point to: where the rest of a blob lies.
+fn break_chain(path: &Path, magic: &[u8]) {
+    let mut bytes = fs::read(path).unwrap();
+    let places = find(&bytes, magic);
+    // The first blob with its beginning in a leaf: its next page is named right behind what is there.
+    let mut broken = 0;
+    for at in places {
+        let page_end = (at / SQLITE_PAGE_BYTES + 1) * SQLITE_PAGE_BYTES;
+        let pages = u32::try_from(bytes.len() / SQLITE_PAGE_BYTES).unwrap();
+        // The number of a page is in four bytes; the one that a blob goes on with is in the file.
+        for place in at..=page_end - 4 {
+            let number = u32::from_be_bytes(bytes[place..place + 4].try_into().unwrap());
+            let is_next = number > 1 && number <= pages && place - at > 300 && broken == 0;
+            if is_next {
+                bytes[place..place + 4].copy_from_slice(&u32::MAX.to_be_bytes());
+                broken += 1;
+                break;
+            }
+        }
+    }
+    assert_eq!(broken, 1, "no chain found");
+    fs::write(path, bytes).unwrap();
+}
+
+#[tokio::test]
+async fn a_damaged_index_costs_its_block_and_every_query_of_its_time_says_so() {
+    for (name, is_chain) in [("its bytes", false), ("the chain of SQLite's pages", true)] {
+        // The index is larger than a page of SQLite.
+        let (folder, start) = folder_with(600, 20).await;
+        let path = folder.path("data/samples.db");
+        if is_chain {
+            break_chain(&path, b"BWI\0");
+        } else {
+            let mut bytes = fs::read(&path).unwrap();
+            let at = find(&bytes, b"BWI\0")[0];
+            bytes[at + 60] ^= 0xff;
+            fs::write(&path, bytes).unwrap();
+        }
+        let checked = folder.run(&["check", "--data", "data"]).await;
+        assert_eq!(checked.status.code(), Some(1), "{name}: {checked:?}");
+        let text = String::from_utf8(checked.stderr).unwrap();
+        assert!(text.contains("All samples of the block between"), "{name}: {text}");
+
+        let server = Server::start(&folder).await;
+        server.logged("a block cannot be read and was left out").await;
+        server.send("fresh:1|g");
+        server.flushed().await;
+        for (time, is_touched) in [(start / 1000 + 60, true), (now() / 1000, false)] {
+            let query = format!("/api/v1/query?query=wave_00&time={time}");
+            let answer = server.http.get(&query).await.ok();
+            let warnings = answer["warnings"].to_string();
+            let is_warned = warnings.contains("the index of block") && warnings.contains("damaged");
+            assert_eq!(is_warned, is_touched, "{name}: {answer}");
+        }
+        server.expect_value("fresh", 1.0).await;
+        assert!(server.own_metric("bellwether_store_damaged_total").await >= 1.0, "{name}");
+        let status = server.http.get("/api/app/status").await.text;
+        assert!(status.contains("1 indexes of samples are damaged"), "{name}: {status}");
+        // It goes on over a seal and a restart.
+        let (status, log) = server.terminate().await;
+        assert!(status.success(), "{name}: {log}");
+        let server = Server::start(&folder).await;
+        server.expect_value("fresh", 1.0).await;
+    }
+}
+
+#[tokio::test]
+async fn a_flush_that_sqlite_cannot_read_costs_itself_and_what_builds_on_it() {
+    let folder = Folder::new();
+    let server = Server::start(&folder).await;
+    // Each is larger than a page of SQLite, so that it goes on in others.
+    for round in 0..3 {
+        for part in 0..10 {
+            let lines: Vec<String> = (0..40)
+                .map(|i| {
+                    format!("m_{round}_{part}_{i}:{}.{i}|g|#label_{i}:{}", round * 7, i * 7919)
+                })
+                .collect();
+            server.send(&lines.join("\n"));
+        }
+        server.flushed().await;
+    }
+    server.expect_value("count({__name__=~\"m_.*\"})", 1200.0).await;
+    server.kill_9().await;
+    let path = folder.path("data/samples.db");
+    // The log beside the file holds it all; a look at it puts it into the file.
+    assert!(
+        folder
+            .run(&["import", "/dev/null", "--config", "bellwether.toml"])
+            .await
+            .status
+            .code()
+            .is_some()
+    );
+    break_chain(&path, b"BWF\0");
+    let server = Server::start(&folder).await;
+    server.logged("a flush cannot be read and was left out").await;
+    server.send("fresh:1|g");
+    server.expect_value("fresh", 1.0).await;
+    assert!(server.own_metric("bellwether_store_damaged_total").await >= 1.0);
+    server.kill_9().await;
+    let server = Server::start(&folder).await;
+    server.expect_value("fresh", 1.0).await;
+}
+
+#[tokio::test]
+async fn a_file_that_sqlite_cannot_read_at_all_stops_the_start_with_the_remedies() {
+    let (folder, _) = sealed_folder().await;
+    let path = folder.path("data/samples.db");
+    for (name, range) in [("the header", 0..64), ("the schema", 100..1_200)] {
+        let sound = fs::read(&path).unwrap();
+        let mut bytes = sound.clone();
+        bytes[range].fill(0xaa);
+        fs::write(&path, bytes).unwrap();
+        let output = folder.run(&["serve", "--config", "bellwether.toml"]).await;
+        assert!(!output.status.success(), "{name}");
+        let text = String::from_utf8(output.stderr).unwrap();
+        for expected in ["samples.db", "bellwether restore", "bellwether check --data", ".recover"]
+        {
+            assert!(text.contains(expected), "{name}: no {expected} in {text}");
+        }
+        fs::write(&path, sound).unwrap();
+    }
 }

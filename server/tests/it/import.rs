@@ -187,3 +187,48 @@ async fn what_cannot_be_read_is_refused_by_line_and_the_rest_is_imported() {
         assert!(stderr.contains(told), "{stderr}");
     }
 }
+
+/// Everything in it, as numbers: times, counts, sums, buckets.
+fn numbers(value: &Value, out: &mut Vec<f64>) {
+    match value {
+        Value::Array(values) => values.iter().for_each(|value| numbers(value, out)),
+        Value::Object(fields) => fields.iter().for_each(|(_, value)| numbers(value, out)),
+        Value::Number(number) => out.push(number.as_f64().unwrap()),
+        Value::String(text) => out.push(text.parse().unwrap()),
+        _ => {}
+    }
+}
+
+/// The blocks were written by Prometheus 2.42 with `--enable-feature=native-histograms`, which got the
+/// histograms by remote write: whole numbers with buckets that come later, a counter that restarts and a
+/// series that ends for a while, and numbers of any kind. The answer beside them is Prometheus's own.
+#[tokio::test]
+async fn native_histograms_of_prometheus_are_imported_as_prometheus_answers_them() {
+    let folder = folder();
+    let blocks = fixture("prometheus-histograms");
+    let expected = std::fs::read_to_string(blocks.join("expected.json")).unwrap();
+    let expected: Vec<Value> = serde_json::from_str(&expected).unwrap();
+    let (code, outcome) = import(&folder, &[blocks.to_str().unwrap()]).await;
+    // The end of a series is a sample too.
+    assert_eq!((code, &outcome["added"]), (Some(0), &290.into()), "{outcome}");
+    let (code, outcome) = import(&folder, &[blocks.to_str().unwrap()]).await;
+    assert_eq!((code, &outcome["present"]), (Some(0), &290.into()), "{outcome}");
+    assert_eq!(outcome["added"], 0, "{outcome}");
+
+    let server = Server::start(&folder).await;
+    let end = expected[0]["histograms"][0][0].as_i64().unwrap() + 3_600;
+    let query = format!("/api/v1/query?query={{__name__=~\"took.*\"}}[2h]&time={end}");
+    let answer = server.http.get(&query).await.ok();
+    let found = answer["data"]["result"].as_array().unwrap();
+    assert_eq!(found.len(), expected.len());
+    for (found, expected) in found.iter().zip(&expected) {
+        assert_eq!(found["metric"], expected["metric"]);
+        let (mut left, mut right) = (Vec::new(), Vec::new());
+        numbers(&found["histograms"], &mut left);
+        numbers(&expected["histograms"], &mut right);
+        assert_eq!(left.len(), right.len(), "{}", found["metric"]);
+        let is_close = |(a, b): (&f64, &f64)| (a - b).abs() <= b.abs() * 1e-12;
+        let different = left.iter().zip(&right).position(|pair| !is_close(pair));
+        assert_eq!(different, None, "{}", found["metric"]);
+    }
+}

@@ -20,6 +20,7 @@ mod databases;
 mod deletion;
 mod durability;
 mod events;
+mod fsync;
 mod full_disk;
 mod import;
 mod live;

@@ -39,8 +39,9 @@ pub enum DbError {
     },
     /// The file is something else.
     #[error(
-        "{path} is not a database of Bellwether; move it away to start with an empty one, or bring \
-         back a backup with `bellwether restore FROM --force`"
+        "{path} is not a database of Bellwether, or its beginning is damaged; bring back a backup with \
+         `bellwether restore FROM --force`, see what is left with `bellwether check --data FOLDER` and \
+         sqlite3's `.recover`, or move it away to start with an empty one"
     )]
     NotADatabase {
         /// The file.
@@ -52,7 +53,7 @@ pub enum DbError {
     /// The file was a database and is damaged.
     #[error(
         "the database {path} is damaged; see how much with `bellwether check --data FOLDER`, and bring \
-         back a backup with `bellwether restore FROM --force`"
+         back a backup with `bellwether restore FROM --force`, or what is left with sqlite3's `.recover`"
     )]
     Damaged {
         /// The file.
@@ -184,6 +185,7 @@ impl DbError {
 }
 
 const READ_ONLY: u32 = 8;
+const IO: u32 = 10;
 const CORRUPT: u32 = 11;
 const FULL: u32 = 13;
 const NOT_A_DATABASE: u32 = 26;
@@ -196,6 +198,11 @@ fn code(error: &sqlx::Error) -> Option<u32> {
 
 fn is_of_the_file(error: &sqlx::Error) -> bool {
     matches!(code(error), Some(READ_ONLY | CORRUPT | FULL | NOT_A_DATABASE))
+}
+
+/// Whether an error says that something could not be read from a disk or written to it.
+pub(crate) fn is_of_the_disk(error: &sqlx::Error) -> bool {
+    matches!(code(error), Some(IO | FULL))
 }
 
 /// Whether an error says that a file is a database whose contents are damaged.

@@ -29,6 +29,7 @@ pub mod meta;
 pub mod node;
 pub mod outgoing;
 pub mod postgres;
+mod salvage;
 pub mod samples;
 mod sql;
 mod sqlite;

@@ -8,6 +8,7 @@ use sqlx::postgres::{PgListener, PgPoolOptions};
 use crate::{
     Lease, Samples,
     error::{Attempt, DbError},
+    salvage,
     samples::{BlockRow, FrameRow, block_of, frames_of},
     sql::{Engine, Transaction, query},
 };
@@ -146,8 +147,12 @@ impl Samples {
         let row = query("select deleted_frame from node where number = $1")
             .bind(self.node)
             .fetch_optional(&self.pools.read)
-            .await
-            .attempt("read the last deleted frame")?;
+            .await;
+        if salvage::is_worthwhile(&self.pools.read, &row) {
+            // Only other nodes need it, and a file has none.
+            return Ok(0);
+        }
+        let row = row.attempt("read the last deleted frame")?;
         Ok(row.map_or(0, |row| row.get(0)))
     }
 

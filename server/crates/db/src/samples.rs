@@ -10,6 +10,7 @@ use crate::{
     days::Days,
     error::{Attempt, DbError},
     postgres::{self, Address},
+    salvage,
     sql::{Engine, Pools, Row, Target, Transaction, query},
     sqlite,
 };
@@ -162,12 +163,17 @@ impl Samples {
         tx.commit().await.attempt(ACTION)
     }
 
-    /// Frames with a sequence number above `after`, ascending, at most `limit`.
+    /// Frames with a sequence number above `after`, ascending, at most `limit`. Those that a file has and
+    /// that are damaged have no bytes.
     ///
     /// # Errors
     /// When the read failed.
     pub async fn frames(&self, after: u64, limit: u32) -> Result<Vec<FrameRow>, DbError> {
-        frames_of(&self.pools.read, self.node, after, limit).await.attempt("read frames")
+        let frames = frames_of(&self.pools.read, self.node, after, limit).await;
+        if salvage::is_worthwhile(&self.pools.read, &frames) {
+            return salvage::frames(&self.pools.read, after, limit).await.attempt("read frames");
+        }
+        frames.attempt("read frames")
     }
 
     /// Writes pages whose block has no row yet, in transactions of bounded size.
@@ -211,25 +217,14 @@ impl Samples {
         if let Some(block) = add {
             insert_block(&mut tx, self.node, block).await.attempt(ACTION)?;
         }
-        query("delete from frame where node = $1 and seq <= $2")
-            .bind(self.node)
-            .bind(frames_up_to)
-            .execute(&mut tx)
-            .await
-            .attempt(ACTION)?;
-        query("update node set deleted_frame = $1 where number = $2 and deleted_frame < $3")
-            .bind(frames_up_to)
-            .bind(self.node)
-            .bind(frames_up_to)
-            .execute(&mut tx)
-            .await
-            .attempt(ACTION)?;
+        self.delete_frames(&mut tx, frames_up_to).await.attempt(ACTION)?;
         self.announce(&mut tx).await.attempt(ACTION)?;
         tx.commit().await.attempt(ACTION)
     }
 
     /// Deletes the oldest of the frames up to `up_to`, inclusive, as many as one transaction should: to
-    /// free a frame every page of it is read. Returns whether there may be more.
+    /// free a frame every page of it is read. Returns whether there may be more. A frame that is damaged in
+    /// a file cannot be deleted and stays.
     ///
     /// # Errors
     /// When frames may be left that it should have deleted.
@@ -238,10 +233,12 @@ impl Samples {
         let sizes = query(
             "select seq, cast(length(bytes) as bigint)
                from frame
-              where seq <= $1
+              where node = $1
+                and seq <= $2
               order by seq
-              limit $2",
+              limit $3",
         )
+        .bind(self.node)
         .bind(up_to)
         .bind(FRAMES_PER_DELETE)
         .fetch_all(&self.pools.read)
@@ -257,15 +254,52 @@ impl Samples {
             last = Some(row.get::<u64>(0));
         }
         let Some(last) = last else { return Ok(false) };
-        query("delete from frame where seq <= $1")
-            .bind(last)
-            .execute(&self.pools.write)
-            .await
-            .attempt(ACTION)?;
+        let mut tx = self.begin(ACTION).await?;
+        let deleted = self.delete_frames(&mut tx, last).await;
+        if salvage::is_worthwhile(&self.pools.write, &deleted) {
+            drop(tx);
+            let seqs = sizes.iter().map(|row| row.get::<u64>(0)).filter(|seq| *seq <= last);
+            return self.delete_each(seqs).await;
+        }
+        deleted.attempt(ACTION)?;
+        self.announce(&mut tx).await.attempt(ACTION)?;
+        tx.commit().await.attempt(ACTION)?;
         Ok(last < up_to)
     }
 
-    /// All blocks, ascending by id.
+    /// Deletes frames of a file that is damaged, as far as they can be. Returns whether any was.
+    async fn delete_each(&self, seqs: impl Iterator<Item = u64>) -> Result<bool, DbError> {
+        let mut has_deleted = false;
+        for seq in seqs {
+            let deleted = query("delete from frame where node = 0 and seq = $1")
+                .bind(seq)
+                .execute(&self.pools.write)
+                .await;
+            has_deleted |= deleted.is_ok();
+            if !salvage::is_worthwhile(&self.pools.write, &deleted) {
+                deleted.attempt("delete frames")?;
+            }
+        }
+        Ok(has_deleted)
+    }
+
+    /// Deletes the frames of this node up to one, inclusive, whose number is never given again.
+    async fn delete_frames(&self, tx: &mut Transaction, up_to: u64) -> Result<(), sqlx::Error> {
+        query("delete from frame where node = $1 and seq <= $2")
+            .bind(self.node)
+            .bind(up_to)
+            .execute(&mut *tx)
+            .await?;
+        query("update node set deleted_frame = $1 where number = $2 and deleted_frame < $3")
+            .bind(up_to)
+            .bind(self.node)
+            .bind(up_to)
+            .execute(tx)
+            .await?;
+        Ok(())
+    }
+
+    /// All blocks, ascending by id. Those that a file has and that are damaged have no index.
     ///
     /// # Errors
     /// When the read failed.
@@ -278,9 +312,11 @@ impl Samples {
         )
         .bind(self.node)
         .fetch_all(&self.pools.read)
-        .await
-        .attempt("read blocks")?;
-        Ok(rows.iter().map(block_of).collect())
+        .await;
+        if salvage::is_worthwhile(&self.pools.read, &rows) {
+            return salvage::blocks(&self.pools.read).await.attempt("read blocks");
+        }
+        Ok(rows.attempt("read blocks")?.iter().map(block_of).collect())
     }
 
     /// Pages of a block by number, ascending; pages that are not there are left out.
@@ -345,6 +381,10 @@ impl Samples {
         }
         distinct.push(" order by block");
         let rows = distinct.fetch_all(&self.pools.read).await;
+        if salvage::is_worthwhile(&self.pools.read, &rows) {
+            let blocks = salvage::blocks_with_pages(&self.pools.read).await;
+            return blocks.attempt("list blocks with pages");
+        }
         let rows = rows.attempt("list blocks with pages")?;
         Ok(rows.iter().map(|row| row.get(0)).collect())
     }

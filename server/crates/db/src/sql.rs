@@ -7,12 +7,14 @@
 
 use sqlx::{
     Arguments as _, AssertSqlSafe, Executor, PgPool, Postgres, Row as _, Sqlite, SqlitePool,
+    pool::PoolConnection,
     postgres::{PgArguments, PgRow},
     sqlite::{SqliteArguments, SqliteRow},
 };
 
 mod whole;
 
+use crate::error::is_of_the_disk;
 use whole::WholeTransaction;
 
 /// Which database is below.
@@ -118,7 +120,12 @@ impl<'q> Query<'q> {
     /// Runs the statement and returns how many rows it changed.
     pub(crate) async fn execute(self, on: impl Into<Target<'_>>) -> Result<u64, sqlx::Error> {
         match on.into() {
-            Target::Pool(Pool::Sqlite(pool)) => self.execute_sqlite(pool).await,
+            Target::Pool(Pool::Sqlite(pool)) => {
+                let mut connection = pool.acquire().await?;
+                let done = self.execute_sqlite(&mut *connection).await;
+                close_after_failure(&mut connection, &done);
+                done
+            }
             Target::Pool(Pool::Postgres(pool)) => self.execute_postgres(pool).await,
             Target::Transaction(Transaction::Sqlite(tx)) => self.execute_sqlite(&mut **tx).await,
             Target::Transaction(Transaction::Postgres(tx)) => {
@@ -133,7 +140,12 @@ impl<'q> Query<'q> {
         on: impl Into<Target<'_>>,
     ) -> Result<Vec<Row>, sqlx::Error> {
         match on.into() {
-            Target::Pool(Pool::Sqlite(pool)) => self.fetch_sqlite(pool).await,
+            Target::Pool(Pool::Sqlite(pool)) => {
+                let mut connection = pool.acquire().await?;
+                let done = self.fetch_sqlite(&mut *connection).await;
+                close_after_failure(&mut connection, &done);
+                done
+            }
             Target::Pool(Pool::Postgres(pool)) => self.fetch_postgres(pool).await,
             Target::Transaction(Transaction::Sqlite(tx)) => self.fetch_sqlite(&mut **tx).await,
             Target::Transaction(Transaction::Postgres(tx)) => self.fetch_postgres(&mut **tx).await,
@@ -219,6 +231,15 @@ impl<'q> Query<'q> {
             .map_err(sqlx::Error::Encode)?;
         }
         Ok(arguments)
+    }
+}
+
+/// Closes a connection that could not reach the disk, and the pool opens another: after an fsync that failed
+/// the kernel may take what it could not write for written, and say so when it is asked again through the
+/// same handle. What was to be written is written again through a new one.
+fn close_after_failure<T>(connection: &mut PoolConnection<Sqlite>, done: &Result<T, sqlx::Error>) {
+    if done.as_ref().is_err_and(is_of_the_disk) {
+        connection.close_on_drop();
     }
 }
 

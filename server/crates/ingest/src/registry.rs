@@ -280,6 +280,7 @@ impl Registry {
     /// Adds what a shard collected. New series beyond the limits are refused; known ones go on.
     pub fn merge(&mut self, window: Window) {
         self.offenders.merge(&window.offenders);
+        self.make_room(window.announced.len());
         for cell in window.cells {
             self.merge_cell(cell);
         }
@@ -289,6 +290,14 @@ impl Registry {
         for announcement in window.announced {
             self.describe(announcement);
         }
+    }
+
+    /// Makes room for new series at once: a table that grows looks at all series again each time.
+    fn make_room(&mut self, new: usize) {
+        let new = new.min(self.options.limits.max_series.saturating_sub(self.len()));
+        self.entries.reserve(new.saturating_sub(self.free.len()));
+        let entries = &self.entries;
+        self.handles.reserve(new, |handle| hash_at(entries, *handle));
     }
 
     fn merge_cell(&mut self, cell: Cell) {
@@ -367,9 +376,7 @@ impl Registry {
             last_touched: 0,
         });
         let entries = &self.entries;
-        self.handles.insert_unique(series.id.0 as u64, handle, |handle| {
-            entries[*handle as usize].as_ref().map_or(0, |entry| entry.series.id.0 as u64)
-        });
+        self.handles.insert_unique(series.id.0 as u64, handle, |handle| hash_at(entries, *handle));
         self.names.add(series);
         *self.by_source.entry(series.source).or_default() += 1;
         self.pending.fresh.push(handle);
@@ -408,6 +415,11 @@ impl Registry {
             original: announcement.original.into(),
         });
     }
+}
+
+/// What the series of a handle is found by.
+fn hash_at(entries: &[Option<Entry>], handle: u32) -> u64 {
+    entries[handle as usize].as_ref().map_or(0, |entry| entry.series.id.0 as u64)
 }
 
 /// Asks the store for the newest value of a series that is not a staleness marker.

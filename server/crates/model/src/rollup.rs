@@ -95,6 +95,36 @@ impl Rollup {
         self.sum += value;
         self.is_ended = false;
     }
+
+    /// Adds the numbers of the same window that somebody else stored. Where both stored the same ones
+    /// they count once; where they took turns, what a counter lost is that of the one that saw more.
+    pub fn combine(&mut self, other: &Self) {
+        let of = |it: &Self| (it.first_time, it.last_time, it.count);
+        if of(self) == of(other) {
+            return;
+        }
+        let (early, late) = if of(self) <= of(other) { (&*self, other) } else { (other, &*self) };
+        let lost = if early.last_time < late.first_time {
+            let between = if late.first < early.last { early.last } else { 0.0 };
+            early.lost + between + late.lost
+        } else {
+            early.lost.max(late.lost)
+        };
+        let end = if early.last_time > late.last_time { early } else { late };
+        *self = Self {
+            end: self.end,
+            first_time: early.first_time,
+            last_time: end.last_time,
+            count: early.count + late.count,
+            first: early.first,
+            last: end.last,
+            min: early.min.min(late.min),
+            max: early.max.max(late.max),
+            sum: early.sum + late.sum,
+            lost,
+            is_ended: end.is_ended,
+        };
+    }
 }
 
 /// The native histograms of a window. Stale ones are not among them.
@@ -146,6 +176,41 @@ impl HistogramRollup {
         self.count += 1;
         self.last = Arc::clone(value);
         add(&mut self.sum, value);
+    }
+
+    /// Adds the histograms of the same window that somebody else stored, as [`Rollup::combine`] does.
+    pub fn combine(&mut self, other: &Self) {
+        let of = |it: &Self| (it.first_time, it.last_time, it.count);
+        if of(self) == of(other) {
+            return;
+        }
+        let (early, late) = if of(self) <= of(other) { (&*self, other) } else { (other, &*self) };
+        let mut lost = early.lost.clone();
+        if early.last_time < late.first_time {
+            let is_counter = late.first.reset_hint != ResetHint::Gauge;
+            let between = is_counter && late.first.is_reset_since(&early.last);
+            for more in between.then_some(&early.last).into_iter().chain(&late.lost) {
+                match &mut lost {
+                    Some(lost) => add(lost, more),
+                    None => lost = Some(Arc::clone(more)),
+                }
+            }
+        } else if late.count > early.count {
+            lost.clone_from(&late.lost);
+        }
+        let end = if early.last_time > late.last_time { early } else { late };
+        let mut sum = Arc::clone(&early.sum);
+        add(&mut sum, &late.sum);
+        *self = Self {
+            end: self.end,
+            first_time: early.first_time,
+            last_time: end.last_time,
+            count: early.count + late.count,
+            first: Arc::clone(&early.first),
+            last: Arc::clone(&end.last),
+            sum,
+            lost,
+        };
     }
 }
 
@@ -201,6 +266,13 @@ impl RollupColumn {
         }
     }
 
+    /// Adds the windows of the same series that somebody else stored.
+    pub fn combine(&mut self, other: Self) {
+        combine_side(&mut self.floats, other.floats, |window| window.end, Rollup::combine);
+        let histograms = other.histograms;
+        combine_side(&mut self.histograms, histograms, |it| it.end, HistogramRollup::combine);
+    }
+
     /// Appends the samples that are still known: the first and the last one of each window, and a
     /// staleness marker behind a window after which the series ended.
     pub fn put_samples(&self, out: &mut Column) {
@@ -222,6 +294,37 @@ impl RollupColumn {
             }
         }
     }
+}
+
+/// Merges windows that ascend by end.
+fn combine_side<W>(
+    own: &mut Vec<W>,
+    other: Vec<W>,
+    end: impl Fn(&W) -> Timestamp,
+    combine: impl Fn(&mut W, &W),
+) {
+    let follows = match (own.last(), other.first()) {
+        (Some(last), Some(first)) => end(last) < end(first),
+        _ => true,
+    };
+    if follows {
+        own.extend(other);
+        return;
+    }
+    let mut left = std::mem::take(own).into_iter().peekable();
+    for window in other {
+        while let Some(earlier) = left.next_if(|next| end(next) < end(&window)) {
+            own.push(earlier);
+        }
+        match left.next_if(|next| end(next) == end(&window)) {
+            Some(mut same) => {
+                combine(&mut same, &window);
+                own.push(same);
+            }
+            None => own.push(window),
+        }
+    }
+    own.extend(left);
 }
 
 #[cfg(test)]
@@ -252,6 +355,25 @@ mod tests {
         assert_eq!((first.first, first.last, first.lost), (5.0, 2.0, 11.0));
         assert_eq!((first.min, first.max, first.sum, first.count), (0.0, 7.0, 19.0, 6));
         assert_eq!((second.end, second.first_time, second.count), (20, 12, 1));
+    }
+
+    #[test]
+    fn windows_of_two_writers_that_took_turns_are_those_of_one() {
+        let samples = [(1, 5.0), (2, 7.0), (3, 1.0), (4, 4.0), (5, 0.0), (16, 2.0), (21, 3.0)];
+        for cut in 0..=samples.len() {
+            let rolled = |samples: &[(Timestamp, f64)]| {
+                let mut rollups = RollupColumn::default();
+                rollups.add(&column(samples), 0, 10);
+                rollups
+            };
+            let (early, late) = (rolled(&samples[..cut]), rolled(&samples[cut..]));
+            for (mut one, other) in [(early.clone(), late.clone()), (late, early)] {
+                one.combine(other);
+                assert_eq!(one, rolled(&samples), "cut at {cut}");
+                one.combine(rolled(&samples));
+                assert_eq!(one, rolled(&samples), "what both stored counts once, cut at {cut}");
+            }
+        }
     }
 
     #[test]

@@ -92,6 +92,19 @@ pub(crate) fn remove_windows(
     column.histograms.retain(|window| is_kept(window.end));
 }
 
+/// Puts windows of one node in order. Of two of the same time the one of more samples counts: the other
+/// one lacked some, such as what was imported later.
+pub(crate) fn tidy_windows(column: &mut RollupColumn) {
+    if !column.floats.is_sorted_by(|a, b| a.end < b.end) {
+        column.floats.sort_by_key(|window| (window.end, std::cmp::Reverse(window.count)));
+        column.floats.dedup_by_key(|window| window.end);
+    }
+    if !column.histograms.is_sorted_by(|a, b| a.end < b.end) {
+        column.histograms.sort_by_key(|window| (window.end, std::cmp::Reverse(window.count)));
+        column.histograms.dedup_by_key(|window| window.end);
+    }
+}
+
 /// All samples in order of time.
 pub(crate) fn samples(column: &Column) -> Vec<Sample> {
     let floats = column.float_times.iter().zip(&column.floats);

@@ -4,7 +4,7 @@ use std::{hash::BuildHasher, sync::Arc};
 
 use foldhash::fast::RandomState;
 use hashbrown::{HashTable, hash_table::Entry};
-use model::{Column, Labels, Sample, Timestamp, Value};
+use model::{Column, Labels, Sample, Segments, Timestamp, Value};
 
 use self::{index::HeadIndex, samples::Samples};
 use crate::{bytes::FormatError, columns::is_same_value};
@@ -35,7 +35,7 @@ impl SeriesRef {
 /// All series that are being written.
 #[derive(Debug, Default)]
 pub(crate) struct Head {
-    slots: Vec<Slot>,
+    slots: Segments<Slot>,
     /// Slots without a series.
     free: Vec<u32>,
     by_labels: HashTable<Tag>,
@@ -46,6 +46,8 @@ pub(crate) struct Head {
     /// How many times the head was cut.
     cuts: u32,
     late: Vec<(u32, Timestamp, Value)>,
+    /// Samples since the last cut.
+    appended: u64,
     /// The memory held by samples and labels of all series.
     bytes: usize,
 }
@@ -198,6 +200,11 @@ impl Head {
         self.by_labels.len()
     }
 
+    /// How many samples came since the last cut, late ones included.
+    pub(crate) fn appended(&self) -> u64 {
+        self.appended
+    }
+
     pub(crate) fn index(&self) -> &HeadIndex {
         &self.index
     }
@@ -210,6 +217,7 @@ impl Head {
             return;
         };
         *used = self.cuts;
+        self.appended += 1;
         if series.last_time().is_some_and(|last| timestamp <= last) {
             self.late.push((slot, timestamp, value.clone()));
         } else {
@@ -259,6 +267,7 @@ impl Head {
     /// Sets aside all samples for sealing. Nothing may be set aside already.
     pub(crate) fn cut(&mut self) {
         self.cuts += 1;
+        self.appended = 0;
         for series in self.slots.iter_mut().filter_map(|slot| slot.series.as_mut()) {
             if !series.samples.is_empty() {
                 series.sealing =
@@ -368,7 +377,7 @@ impl Head {
 
     /// The memory held by samples and labels, in bytes, without the index.
     pub(crate) fn heap_bytes(&self) -> usize {
-        self.slots.capacity() * size_of::<Slot>() + self.bytes
+        self.slots.len() * size_of::<Slot>() + self.bytes
     }
 
     fn reference(&self, slot: u32) -> SeriesRef {
@@ -376,7 +385,7 @@ impl Head {
     }
 }
 
-fn labels_at(slots: &[Slot], slot: u32) -> Option<&Labels> {
+fn labels_at(slots: &Segments<Slot>, slot: u32) -> Option<&Labels> {
     Some(&slots.get(slot as usize)?.series.as_ref()?.labels)
 }
 
@@ -432,7 +441,7 @@ mod tests {
                 let sealing = series.sealing.as_deref().map_or(0, Samples::bytes);
                 series_bytes(&series.labels) + series.samples.bytes() + sealing
             });
-            series.sum::<usize>() + head.slots.capacity() * size_of::<Slot>()
+            series.sum::<usize>() + head.slots.len() * size_of::<Slot>()
         };
         for round in 0..6_i64 {
             for (number, name) in ["a", "b", "c", "d"].iter().enumerate() {

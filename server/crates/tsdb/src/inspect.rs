@@ -123,7 +123,7 @@ mod tests {
     #[test]
     fn an_envelope_lets_a_payload_through_to_the_decoder() {
         for (format, payload) in [
-            (Format::Notes, &[0, 0, 0][..]),
+            (Format::Notes, &[0; 6][..]),
             (Format::Page, b"chunks"),
             (Format::BlockIndex, &[0; 8]),
             (Format::Frame, &[0; 10]),

@@ -50,6 +50,7 @@ pub use head::SeriesRef;
 pub use options::{Options, RollupLevel, day_of_block, first_block_of_day};
 pub use stats::{Health, Stats};
 pub use store::{
-    Batch, Committed, DamagedBlock, DamagedFrame, DeleteError, Deleted, ImportBatch, Imported,
-    MaintainError, Maintenance, Moment, Newest, OpenError, ReplayReport, Tsdb, View,
+    Batch, Committed, DamagedBlock, DamagedFrame, DeleteError, Deleted, DeletionRequests,
+    ImportBatch, Imported, MaintainError, Maintenance, Moment, Newest, OpenError, ReplayReport,
+    Tsdb, View,
 };

@@ -14,7 +14,7 @@ use model::{Labels, Metadata, Timestamp, Value};
 use crate::{
     block::Block,
     cache::PageCache,
-    engine::{Engine, PeersKnown},
+    engine::Engine,
     frame::Flush,
     head::{Head, SeriesRef},
     options::{Options, milliseconds},
@@ -24,6 +24,7 @@ use crate::{
 
 mod changes;
 mod deletion;
+mod follow;
 mod gathering;
 mod import;
 mod maintain;
@@ -34,6 +35,7 @@ mod open;
 mod overlap;
 mod peers;
 mod query;
+mod reroll;
 mod retention;
 mod rollup;
 mod seal;
@@ -45,6 +47,7 @@ mod writer;
 
 pub use changes::Moment;
 pub use deletion::{DeleteError, Deleted};
+pub use follow::DeletionRequests;
 pub use import::{ImportBatch, Imported};
 pub use maintain::{MaintainError, Maintenance};
 pub use newest::Newest;
@@ -52,6 +55,7 @@ pub use open::{DamagedBlock, DamagedFrame, OpenError, ReplayReport};
 pub use view::View;
 
 use changes::SharedChanges;
+use follow::Following;
 use maintain::Maintainer;
 pub(crate) use notes::Notes;
 use peers::Peers;
@@ -68,7 +72,7 @@ pub struct Tsdb {
     counters: Counters,
     // Locks are taken in this order: following, maintainer, writer, waiting, state, cache. The writer is locked
     // while the engine works, so nobody who only wants to know may need it.
-    following: Mutex<PeersKnown>,
+    following: Mutex<Following>,
     maintainer: Mutex<Maintainer>,
     writer: Mutex<Writer>,
     waiting: Mutex<Waiting>,
@@ -93,6 +97,10 @@ pub(crate) struct State {
     /// Blocks of rollups, in any order.
     rollups: Arc<Vec<Arc<Block>>>,
     notes: Arc<Notes>,
+    /// Rows of this node that cannot be read.
+    damaged: Arc<Vec<DamagedBlock>>,
+    /// The number of this node.
+    node: u64,
     metadata: BTreeMap<String, Metadata>,
 }
 
@@ -205,6 +213,14 @@ impl Tsdb {
     /// left out of answers.
     pub fn damaged_pages(&self) -> Vec<(u64, u32)> {
         self.cache().damaged()
+    }
+
+    /// The blocks whose index cannot be read, of this node and then of the others. What they hold is left out
+    /// of answers.
+    pub fn damaged_blocks(&self) -> Vec<u64> {
+        let state = self.state();
+        let peers = state.peers.0.values().flat_map(|peer| &peer.damaged);
+        state.damaged.iter().chain(peers).map(|block| block.id).collect()
     }
 
     /// The time of the oldest flush that is not in a block; `None` when there is none.

@@ -50,7 +50,12 @@ pub(super) fn run(folder: &Path, as_json: bool) -> anyhow::Result<ExitCode> {
     let found: Vec<&str> =
         DATABASES.into_iter().filter(|name| folder.join(name).exists()).collect();
     if found.is_empty() {
-        fail(&format!("{}: there are no databases of Bellwether in this folder", folder.display()));
+        fail(&format!(
+            "{}: there are no databases of Bellwether in this folder. With store.engine = \"postgres\" all \
+             is in the database, which pg_amcheck reads from end to end; samples whose checksums do not \
+             match are named by the servers, in their logs, their answers and Settings",
+            folder.display()
+        ));
         return Ok(ExitCode::from(USAGE));
     }
     let report = small_runtime()?.block_on(async {

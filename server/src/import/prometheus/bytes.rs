@@ -1,5 +1,7 @@
 //! Numbers as Prometheus writes them: big endian, or varints of Go.
 
+use crc::{CRC_32_ISCSI, Crc};
+
 /// The rest of some bytes; every step is checked.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Bytes<'a>(&'a [u8]);
@@ -51,28 +53,11 @@ impl<'a> Bytes<'a> {
     }
 }
 
-/// The remainders of all bytes for Castagnoli's polynomial, bits reversed.
-const TABLE: [u32; 256] = {
-    let mut table = [0; 256];
-    let mut byte = 0;
-    while byte < 256 {
-        let mut remainder = byte as u32;
-        let mut bit = 0;
-        while bit < 8 {
-            let carry = remainder & 1;
-            remainder = (remainder >> 1) ^ (carry * 0x82F6_3B78);
-            bit += 1;
-        }
-        table[byte] = remainder;
-        byte += 1;
-    }
-    table
-};
+/// The checksum of everything in a block, with Castagnoli's polynomial.
+static CRC32C: Crc<u32> = Crc::<u32>::new(&CRC_32_ISCSI);
 
-/// The checksum of everything in a block. Source: RFC 3720, appendix B.4.
 pub(super) fn crc32c(bytes: &[u8]) -> u32 {
-    let step = |crc: u32, byte: &u8| (crc >> 8) ^ TABLE[((crc ^ u32::from(*byte)) & 0xff) as usize];
-    !bytes.iter().fold(!0, step)
+    CRC32C.checksum(bytes)
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 
 use model::Timestamp;
 
-use super::bytes::Bytes;
+use super::{bits::Bits, bytes::Bytes};
 
 /// Adds the samples of a chunk; `None` when it is damaged.
 pub(super) fn decode(bytes: &[u8], samples: &mut Vec<(Timestamp, f64)>) -> Option<()> {
@@ -52,7 +52,7 @@ fn second_difference(bits: &mut Bits<'_>) -> Option<i64> {
 }
 
 /// The bits in which a value differs from the one before; `window` is how many zeros lead and trail.
-fn change(bits: &mut Bits<'_>, window: &mut (u32, u32)) -> Option<u64> {
+pub(super) fn change(bits: &mut Bits<'_>, window: &mut (u32, u32)) -> Option<u64> {
     if bits.take(1)? == 0 {
         return Some(0);
     }
@@ -68,51 +68,10 @@ fn change(bits: &mut Bits<'_>, window: &mut (u32, u32)) -> Option<u64> {
     Some(bits.take(64 - leading - trailing)? << trailing)
 }
 
-/// Bits, highest first.
-struct Bits<'a> {
-    rest: &'a [u8],
-    byte: u8,
-    left: u32,
-}
-
-impl<'a> Bits<'a> {
-    fn new(rest: &'a [u8]) -> Self {
-        Self { rest, byte: 0, left: 0 }
-    }
-
-    fn take(&mut self, mut count: u32) -> Option<u64> {
-        let mut value = 0_u64;
-        while count > 0 {
-            if self.left == 0 {
-                (self.byte, self.rest) = self.rest.split_first().map(|(&b, rest)| (b, rest))?;
-                self.left = 8;
-            }
-            let part = count.min(self.left);
-            let shift = self.left - part;
-            let mask = ((1_u16 << part) - 1) as u8;
-            value = value << part | u64::from(self.byte >> shift & mask);
-            self.left -= part;
-            count -= part;
-        }
-        Some(value)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
-
-    #[test]
-    fn bits_come_highest_first_and_across_bytes() {
-        let mut bits = Bits::new(&[0b1010_0110, 0b1111_0000]);
-        assert_eq!(
-            (bits.take(1), bits.take(3), bits.take(8)),
-            (Some(1), Some(2), Some(0b0110_1111))
-        );
-        assert_eq!((bits.take(4), bits.take(1)), (Some(0), None));
-        assert_eq!(Bits::new(&[0xff; 8]).take(64), Some(u64::MAX));
-    }
 
     proptest! {
         #[test]

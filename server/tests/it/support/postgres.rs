@@ -134,10 +134,16 @@ impl Postgres {
 
     /// A client that runs statements.
     pub(crate) fn psql(&self, statements: &str) -> Command {
-        let mut command = unprivileged::command(&programs().join("psql"));
+        let mut command = self.tool("psql");
+        command.args(["--no-psqlrc", "--quiet", "--tuples-only", "--command", statements]);
+        command
+    }
+
+    /// A program of PostgreSQL that knows how to reach the server.
+    pub(crate) fn tool(&self, name: &str) -> Command {
+        let mut command = unprivileged::command(&programs().join(name));
         command.env("PGPASSWORD", PASSWORD).env("PGUSER", "admin");
         command.env("PGHOST", self.folder.path()).env("PGDATABASE", "postgres");
-        command.args(["--no-psqlrc", "--quiet", "--tuples-only", "--command", statements]);
         command.stdout(Stdio::null()).stderr(Stdio::piped());
         command
     }

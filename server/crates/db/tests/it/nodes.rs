@@ -1,12 +1,12 @@
 use std::collections::BTreeMap;
 
 use db::{
-    Samples,
+    Samples, Takeover,
     node::NewsRow,
     samples::{BlockRow, FrameRow},
 };
 
-use crate::Stores;
+use crate::{Stores, stores::HOUR};
 
 fn frame(seq: u64) -> FrameRow {
     FrameRow { seq, epoch: 1, timestamp: seq as i64, bytes: vec![seq as u8; 10] }
@@ -69,6 +69,26 @@ async fn each_node_has_frames_and_blocks_of_its_own() {
     assert_eq!(b.frames(0, 10).await.unwrap(), [frame(1)]);
     assert_eq!(a.blocks().await.unwrap(), [block(7)]);
     assert_eq!(b.blocks().await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn a_node_deletes_frames_of_its_own_only_while_it_has_the_lease() {
+    let stores = Stores::postgres().await;
+    stores.samples.node_number("a").await.unwrap();
+    stores.samples.node_number("b").await.unwrap();
+    let (a, b) = (node(&stores, 1), node(&stores, 2));
+    for seq in [1, 2] {
+        a.append_frame(&frame(seq)).await.unwrap();
+        b.append_frame(&frame(seq)).await.unwrap();
+    }
+    assert!(!a.delete_some_frames(2).await.unwrap());
+    assert_eq!(a.frames(0, 10).await.unwrap(), []);
+    assert_eq!(b.frames(0, 10).await.unwrap(), [frame(1), frame(2)]);
+    assert_eq!(a.last_deleted_frame().await.unwrap(), 2);
+    assert_eq!(b.last_deleted_frame().await.unwrap(), 0);
+    stores.meta.take_leases(&["cases"], "another", HOUR, Takeover::AtOnce).await.unwrap();
+    assert!(b.delete_some_frames(2).await.is_err());
+    assert_eq!(b.frames(0, 10).await.unwrap().len(), 2);
 }
 
 #[tokio::test]

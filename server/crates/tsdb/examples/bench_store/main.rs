@@ -16,6 +16,7 @@
 #![expect(clippy::disallowed_methods, reason = "a benchmark measures real time")]
 
 mod rows;
+#[expect(dead_code, reason = "kinds of series that only `measure` shows one by one")]
 mod synthetic;
 
 use std::{error::Error, process::Command};

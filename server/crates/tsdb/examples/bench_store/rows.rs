@@ -46,6 +46,7 @@ pub(crate) const ROWS: &[Row] = &[
     row("hold", hold),
     row("bytes-24h", || bytes(Kind::Mix, 24, Some(1.25))),
     Row { name: "bytes-7d", is_long: true, run: || bytes(Kind::Mix, 7 * 24, Some(1.12)) },
+    row("bytes-mantissa", || bytes(Kind::MixMantissa, 24, None)),
     row("bytes-histogram", || bytes(Kind::Histogram, 24, None)),
     row("rollup", rollup),
     row("hold-1m", hold_many),

@@ -179,28 +179,32 @@ fn middle(number: i64, level: i64) -> i64 {
 /// all distances, which is returned.
 fn divide_by_common(numbers: &mut [i64]) -> u64 {
     let first = numbers[0];
-    let mut divisor = 0;
-    for &number in &*numbers {
-        match number.checked_sub(first) {
-            Some(distance) => divisor = greatest_common_divisor(divisor, distance.unsigned_abs()),
-            // Distances that wrap around cannot be divided.
-            None => divisor = 1,
+    let divisor = common_divisor(numbers);
+    if divisor > 1 {
+        for number in numbers {
+            *number = (*number - first) / divisor;
         }
+        return divisor.unsigned_abs();
+    }
+    for number in numbers {
+        *number = number.wrapping_sub(first);
+    }
+    1
+}
+
+/// The greatest common divisor of all distances from the first number, at least 1; 1 when one of them
+/// wraps around.
+fn common_divisor(numbers: &[i64]) -> i64 {
+    let mut divisor = 0;
+    for number in numbers {
+        let Some(distance) = number.checked_sub(numbers[0]) else { return 1 };
+        divisor = greatest_common_divisor(divisor, distance.unsigned_abs());
         if divisor == 1 {
             break;
         }
     }
-    if divisor <= 1 {
-        numbers.iter_mut().for_each(|number| *number = number.wrapping_sub(first));
-        return 1;
-    }
-    // The distances fit, so a divisor of theirs does, but for that of the lowest number alone.
-    let Ok(signed) = i64::try_from(divisor) else {
-        numbers.iter_mut().for_each(|number| *number = number.wrapping_sub(first));
-        return 1;
-    };
-    numbers.iter_mut().for_each(|number| *number = (*number - first) / signed);
-    divisor
+    // That of the least number alone does not fit.
+    i64::try_from(divisor).map_or(1, |divisor| divisor.max(1))
 }
 
 fn greatest_common_divisor(mut a: u64, mut b: u64) -> u64 {

@@ -135,9 +135,11 @@ fn best_exponent(values: &[f64]) -> Option<u8> {
         let mut failed = 0;
         let mut bits = 0;
         for &value in tried() {
-            match parts_of(value, exponent) {
-                Some((numerator, divisor)) => bits += length(numerator) + length(divisor),
-                None => (failed, bits) = (failed + 1, bits + 64),
+            if let Some((numerator, divisor)) = parts_of(value, exponent) {
+                bits += length(numerator) + length(divisor);
+            } else {
+                failed += 1;
+                bits += 64;
             }
         }
         (failed <= 1).then_some((bits, exponent))
@@ -153,7 +155,7 @@ fn length(number: i64) -> u32 {
 /// fractions. `None` when they would be long.
 fn parts_of(value: f64, exponent: u8) -> Option<(i64, i64)> {
     let wanted = value.abs() * decimal::power(exponent);
-    if !(wanted < (1_u64 << MAX_BITS) as f64) {
+    if wanted.is_nan() || wanted >= (1_u64 << MAX_BITS) as f64 {
         return None;
     }
     let (mut before, mut parts) = ((0.0, 1.0), (1.0, 0.0));

@@ -19,10 +19,15 @@ const MAX_DETAIL: u32 = 2;
 const RUN: usize = 2;
 /// Beside the detail: there are runs.
 const RUNS: u8 = 4;
-/// How many tokens there are at most: numbers have 64 bits.
-const TOKENS: usize = RUN + ((64 - MAX_DETAIL as usize) << MAX_DETAIL) + (1 << MAX_DETAIL) - 1;
+/// How many tokens there are at most.
+const TOKENS: usize = tokens_of(MAX_DETAIL);
 /// What the table of lengths takes, about, in bits for each token.
 const LENGTH_BITS: f32 = 2.5;
+
+/// How many tokens there are of this detail: numbers have 64 bits.
+const fn tokens_of(detail: u32) -> usize {
+    RUN + ((64 - detail as usize) << detail) + (1 << detail) - 1
+}
 
 /// How a column is going to be written.
 pub(super) struct Plan {
@@ -209,7 +214,7 @@ impl Table {
     fn read(bits: &mut BitReader<'_>, detail: u32) -> Result<Self, FormatError> {
         let first = bits.take(8) as usize;
         let count = bits.take(8) as usize;
-        if first + count > TOKENS {
+        if first + count > tokens_of(detail) {
             return Err(FormatError::Invalid("number of tokens"));
         }
         let mut lengths = [0_u8; TOKENS];
@@ -292,7 +297,7 @@ fn for_each(numbers: &[u64], detail: u32, has_runs: bool, mut token: impl FnMut(
 /// The token of a number above 0, and how many bits it leaves open.
 #[inline]
 fn split(number: u64, detail: u32) -> (usize, u32) {
-    let top = 63 - number.leading_zeros();
+    let top = number.ilog2();
     let rest = top.saturating_sub(detail);
     // A number of few bits is its own token; each further bit adds as many tokens as detail makes.
     (((rest as usize) << detail) + (number >> rest) as usize + RUN - 1, rest)

@@ -151,7 +151,7 @@ impl Index for HeadIndex {
     }
 
     fn with_values(&self, condition: &Condition<'_>, wanted: bool) -> List<'_> {
-        let Some(values) = self.names.get(&*condition.matcher.name) else {
+        let Some(values) = self.names.get(&condition.matcher.name) else {
             return List::Borrowed(&[]);
         };
         let known = condition.known_matches().filter(|known| known.removals == self.removals);
@@ -196,15 +196,12 @@ impl Names {
         if self.all.get(guess).is_some_and(|known| &*known.text == name) {
             return guess;
         }
-        let number = match self.numbers.get(name) {
-            Some(&number) => number,
-            None => {
-                let number = self.all.len();
-                self.numbers.insert(name.into(), number);
-                self.all.push(Name { text: name.into(), values: Values::default(), next: 0 });
-                number
-            }
-        };
+        let known = self.numbers.get(name).copied();
+        let number = known.unwrap_or_else(|| {
+            self.numbers.insert(name.into(), self.all.len());
+            self.all.push(Name { text: name.into(), values: Values::default(), next: 0 });
+            self.all.len() - 1
+        });
         if let Some(before) = before {
             self.all[before].next = number;
         }

@@ -592,6 +592,7 @@ mod tests {
             let expected: Vec<_> = expected.into_iter().map(|(timestamp, value)| Sample { timestamp, value }).collect();
             prop_assert_eq!(format!("{read:?}"), format!("{expected:?}"));
             prop_assert_eq!(store.count(), expected.len());
+            prop_assert_eq!(format!("{:?}", store.last()), format!("{:?}", expected.last()));
             prop_assert_eq!(store.time_range().map(|range| range.1), expected.last().map(|s| s.timestamp));
             let mut again = Column::default();
             shared.read(&mut again).unwrap();
@@ -613,6 +614,41 @@ mod tests {
             assert!(inside.eq(wanted));
             assert!(column.float_times.is_sorted());
             assert!(end - start > 5_000 || column.len() < 400, "{} samples", column.len());
+        }
+    }
+
+    #[test]
+    fn more_decimals_than_an_open_chunk_has_room_for_change_no_value() {
+        let mut store = Samples::default();
+        let values: Vec<f64> =
+            (0..119).map(|i| f64::from(i % 50)).chain([0.123_456_789, 5.5, 1e-7]).collect();
+        for (time, value) in (0..).zip(&values) {
+            store.append(time, &Value::Float(*value));
+        }
+        let mut column = Column::default();
+        store.read(&mut column).unwrap();
+        assert_eq!(column.floats, values);
+        assert!(column.float_times.iter().copied().eq(0..122));
+    }
+
+    #[test]
+    fn the_newest_sample_stays_known_without_its_chunk() {
+        let histogram = Value::Histogram(Arc::default());
+        for value in [Value::Float(1.5), histogram] {
+            let newest = Sample { timestamp: 100, value };
+            let mut store = Samples::after(Some(newest.clone()));
+            assert!(store.is_empty());
+            assert_eq!((store.last(), store.time_range()), (Some(newest.clone()), None));
+            let mut late = Column::default();
+            late.push(50, Value::Float(7.0));
+            store.insert(&late, Some(newest.clone())).unwrap();
+            assert_eq!((store.count(), store.time_range()), (1, Some((50, 50))));
+            assert_eq!((store.last(), store.last_time()), (Some(newest.clone()), Some(100)));
+            store.remove(0, 60).unwrap();
+            assert_eq!((store.count(), store.last()), (0, Some(newest)));
+            store.append(110, &Value::Float(2.0));
+            assert_eq!(store.last(), Some(Sample { timestamp: 110, value: Value::Float(2.0) }));
+            assert_eq!((store.count(), store.time_range()), (1, Some((110, 110))));
         }
     }
 

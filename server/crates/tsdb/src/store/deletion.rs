@@ -4,6 +4,8 @@
 //! block it reaches. Then the samples in memory go. Blocks keep theirs, masked, until they are written
 //! anew; a restart applies the note to the frames that came before it, and to none after it. What is
 //! written later is never touched, even when it is of the time deleted.
+//!
+//! Where several nodes write, the note also asks the others: see [`super::follow`].
 
 use std::sync::Arc;
 
@@ -12,7 +14,7 @@ use model::{Column, Labels, Matcher, Timestamp, rollup::RollupColumn};
 use super::{
     Tsdb,
     maintain::{MaintainError, Maintainer},
-    notes::{Deletion, Notes},
+    notes::{Deletion, Notes, Request},
 };
 use crate::{block::Block, columns, head::Head, postings};
 
@@ -20,7 +22,7 @@ use crate::{block::Block, columns, head::Head, postings};
 const SERIES_PER_HOLD: usize = 2_000;
 
 /// The most deletions that may wait to be carried out in blocks.
-const MAX_DELETIONS: usize = 1_000;
+pub(super) const MAX_DELETIONS: usize = 1_000;
 
 /// Why series could not be deleted.
 #[derive(Debug, thiserror::Error)]
@@ -85,6 +87,9 @@ impl Tsdb {
     /// room they take is freed by [`Tsdb::maintain`]. Windows of rollups go when any part of them is
     /// meant. What is written later stays, whatever its time.
     ///
+    /// What other nodes wrote is meant too. They do the same when they next run [`Tsdb::follow`]; until
+    /// then what they write counts as written before.
+    ///
     /// # Errors
     /// See [`DeleteError`].
     pub fn delete(
@@ -96,13 +101,20 @@ impl Tsdb {
         if matchers.iter().all(|matcher| matcher.matches("")) {
             return Err(DeleteError::Everything);
         }
+        if self.options.node.is_some() {
+            self.follow().map_err(MaintainError::from)?;
+        }
         let mut maintainer = self.maintainer();
         self.reconcile(&mut maintainer).map_err(MaintainError::from)?;
-        let mut notes = Notes::clone(&self.state().notes);
-        if notes.deletions.len() >= MAX_DELETIONS {
+        let (mut notes, adopted) = {
+            let state = self.state();
+            (Notes::clone(&state.notes), state.peers.last_adopted(state.node))
+        };
+        if notes.deletions.len().max(notes.requests.len()) >= MAX_DELETIONS {
             return Err(DeleteError::TooMany);
         }
-        notes.last_deletion += 1;
+        // Notes that were lost may have had ids that others know.
+        notes.last_deletion = notes.last_deletion.max(adopted) + 1;
         let mut deletion = Deletion {
             id: notes.last_deletion,
             matchers: matchers.to_vec(),
@@ -111,14 +123,21 @@ impl Tsdb {
             order_below: maintainer.next_order(),
             seq: 0,
         };
+        if self.options.node.is_some() {
+            let (id, matchers) = (deletion.id, deletion.matchers.clone());
+            notes.requests.push(Request { id, matchers, start, end });
+        }
         {
-            // No flush may come between the number of the last frame and the note that names it.
-            let writer = self.writer();
+            // No flush may come between the number of the last frame and the note that names it, and the
+            // next one builds on nothing: when it is replayed, series may be gone that it would name.
+            let mut writer = self.writer();
+            writer.start_epoch();
             deletion.seq = writer.seq();
             notes.deletions.push(deletion.clone());
             self.write_notes(&mut maintainer, notes, Vec::new())?;
         }
         let mut deleted = self.delete_from_head(&deletion);
+        self.state_mut().delete_from_peers();
         // Windows of rollups go as a whole.
         self.note_change(if self.state().rollups.is_empty() { start } else { Timestamp::MIN });
         deleted.blocks = self.blocks_with(&deletion);
@@ -167,7 +186,7 @@ impl Tsdb {
         Ok(())
     }
 
-    fn delete_from_head(&self, deletion: &Deletion) -> Deleted {
+    pub(super) fn delete_from_head(&self, deletion: &Deletion) -> Deleted {
         let conditions = self.conditions.of(&deletion.matchers);
         let slots = postings::select(self.state().head.index(), &conditions);
         let mut deleted = Deleted::default();
@@ -203,16 +222,30 @@ impl Tsdb {
 
 /// Applies a deletion to the samples replayed so far.
 pub(super) fn delete_from(head: &mut Head, deletion: &Deletion) {
+    let slots = remove_from(head, deletion);
+    head.forget_empty(&slots);
+}
+
+/// The same, but series stay that have nothing left: frames to come may name them. Returns the series
+/// that are meant.
+pub(super) fn remove_from(head: &mut Head, deletion: &Deletion) -> Vec<u32> {
     let slots: Vec<u32> = head
         .iter()
         .filter(|(_, series)| deletion.is_about(&series.labels))
         .map(|(slot, _)| slot)
         .collect();
-    delete_slots(head, deletion, &slots);
+    remove_from_slots(head, deletion, &slots);
+    slots
 }
 
 /// Returns how many series lost samples, and how many samples.
 fn delete_slots(head: &mut Head, deletion: &Deletion, slots: &[u32]) -> (u64, u64) {
+    let removed = remove_from_slots(head, deletion, slots);
+    head.forget_empty(slots);
+    removed
+}
+
+fn remove_from_slots(head: &mut Head, deletion: &Deletion, slots: &[u32]) -> (u64, u64) {
     let (mut series, mut samples) = (0, 0);
     for &slot in slots {
         // Memory that is damaged is left to the seal, which counts it.
@@ -220,6 +253,5 @@ fn delete_slots(head: &mut Head, deletion: &Deletion, slots: &[u32]) -> (u64, u6
         series += u64::from(removed > 0);
         samples += removed;
     }
-    head.forget_empty(slots);
     (series, samples)
 }

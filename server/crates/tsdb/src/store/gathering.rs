@@ -12,7 +12,7 @@ use crate::head::samples::Samples;
 pub(super) struct Found {
     /// Index into the selection's blocks and number within the block, ascending by order.
     pub(super) blocks: Vec<(u32, u32)>,
-    /// The same of rollups, in order of time.
+    /// The same of rollups, by owner and in order of time.
     pub(super) rollups: Vec<(u32, u32)>,
     pub(super) head: Option<HeadPart>,
     /// From the heads of other nodes.
@@ -21,6 +21,8 @@ pub(super) struct Found {
 
 #[derive(Debug)]
 pub(super) struct HeadPart {
+    /// As in [`Asked`](super::overlap::Asked).
+    pub(super) owner: u32,
     pub(super) last: Option<Sample>,
     /// Older first.
     pub(super) samples: [Option<Arc<Samples>>; 2],

@@ -8,7 +8,7 @@
 use std::{collections::BTreeMap, ops::Range, sync::Arc};
 
 use hashbrown::HashMap;
-use model::{Column, Labels, Metadata, Timestamp};
+use model::{Column, Labels, Metadata, NativeHistogram, Timestamp};
 
 use super::{
     Tsdb,
@@ -29,6 +29,8 @@ const SMALL_BLOCK_BYTES: u64 = 8 << 20;
 /// What a series costs in a batch beside its labels and samples, roughly.
 const SERIES_BYTES: usize = 160;
 const SAMPLE_BYTES: usize = size_of::<(Timestamp, f64)>();
+/// What a histogram costs beside its buckets.
+const HISTOGRAM_BYTES: usize = size_of::<(Timestamp, NativeHistogram)>() + 64;
 
 /// Samples on their way into blocks, in any order.
 #[derive(Debug, Default)]
@@ -44,6 +46,7 @@ pub struct ImportBatch {
 struct Pending {
     labels: Labels,
     samples: Vec<(Timestamp, f64)>,
+    histograms: Vec<(Timestamp, Arc<NativeHistogram>)>,
 }
 
 /// What became of a batch. All samples are in exactly one of the counts.
@@ -78,15 +81,33 @@ impl ImportBatch {
     pub fn push(&mut self, labels: &Labels, samples: &[(Timestamp, f64)]) {
         self.bytes += samples.len() * SAMPLE_BYTES;
         self.samples += samples.len() as u64;
-        let place = if let Some(&place) = self.places.get(labels) {
-            place
-        } else {
-            self.bytes += 2 * labels.as_packed().len() + SERIES_BYTES;
-            self.places.insert(labels.clone(), self.series.len());
-            self.series.push(Pending { labels: labels.clone(), samples: Vec::new() });
-            self.series.len() - 1
-        };
+        let place = self.place(labels);
         self.series[place].samples.extend_from_slice(samples);
+    }
+
+    /// Adds native histograms of a series. At the time of a number the histogram counts.
+    pub fn push_histograms(
+        &mut self,
+        labels: &Labels,
+        histograms: &[(Timestamp, Arc<NativeHistogram>)],
+    ) {
+        let buckets = |it: &NativeHistogram| it.positive.len() + it.negative.len();
+        let numbers: usize = histograms.iter().map(|(_, it)| 2 * buckets(it)).sum();
+        self.bytes += histograms.len() * HISTOGRAM_BYTES + numbers * size_of::<f64>();
+        self.samples += histograms.len() as u64;
+        let place = self.place(labels);
+        self.series[place].histograms.extend_from_slice(histograms);
+    }
+
+    fn place(&mut self, labels: &Labels) -> usize {
+        if let Some(&place) = self.places.get(labels) {
+            return place;
+        }
+        self.bytes += 2 * labels.as_packed().len() + SERIES_BYTES;
+        self.places.insert(labels.clone(), self.series.len());
+        let labels = labels.clone();
+        self.series.push(Pending { labels, samples: Vec::new(), histograms: Vec::new() });
+        self.series.len() - 1
     }
 
     /// Says what a metric is.
@@ -108,23 +129,13 @@ impl ImportBatch {
     /// others are counted.
     fn into_columns(self, kept: Range<Timestamp>, outcome: &mut Imported) -> Vec<(Labels, Column)> {
         let mut series: Vec<(Labels, Column)> = Vec::with_capacity(self.series.len());
-        for Pending { labels, mut samples } in self.series {
-            if !samples.is_sorted_by(|a, b| a.0 < b.0) {
-                samples.sort_by_key(|sample| sample.0);
-            }
+        for Pending { labels, samples, histograms } in self.series {
             let mut column = Column::default();
-            for (at, value) in samples {
-                if at < kept.start {
-                    outcome.too_old += 1;
-                } else if at >= kept.end {
-                    outcome.too_new += 1;
-                } else if column.float_times.last() == Some(&at) {
-                    outcome.present += 1;
-                    column.floats.pop();
-                    column.floats.push(value);
-                } else {
-                    column.push_float(at, value);
-                }
+            (column.float_times, column.floats) = within(samples, &kept, outcome);
+            if !histograms.is_empty() {
+                let mut own = Column::default();
+                (own.histogram_times, own.histograms) = within(histograms, &kept, outcome);
+                outcome.present += columns::merge(&mut column, &own).same_time;
             }
             if !column.is_empty() {
                 series.push((labels, column));
@@ -152,7 +163,7 @@ impl Tsdb {
         self.state_mut().metadata.extend(metadata);
         let mut maintainer = self.maintainer();
         self.reconcile(&mut maintainer)?;
-        while let Some(first) = rest.iter().filter_map(|(_, c)| c.float_times.first()).min() {
+        while let Some(first) = rest.iter().filter_map(|(_, c)| columns::first_time(c)).min() {
             let day = first.div_euclid(DAY_MS) * DAY_MS;
             let part = take_day(&mut rest, day + DAY_MS);
             let samples: u64 = part.iter().map(|(_, column)| column.len() as u64).sum();
@@ -199,6 +210,11 @@ impl Tsdb {
         if added == 0 {
             return Ok(0);
         }
+        let first = fresh.iter().filter_map(|(_, column)| columns::first_time(column)).min();
+        let last = fresh.iter().filter_map(|(_, column)| columns::last_time(column)).max();
+        if let (Some(first), Some(last)) = (first, last) {
+            self.note_stale(maintainer, (first, last))?;
+        }
         // The one that counts most among those of the day, so that taking it in changes no answer.
         let is_small = |block: &&Arc<Block>| {
             block.row.level == 2
@@ -219,8 +235,8 @@ impl Tsdb {
         absorbed: Option<Arc<Block>>,
     ) -> Result<(), MaintainError> {
         let notes = Arc::clone(&self.state().notes);
-        let times = fresh.iter().filter_map(|(_, column)| column.float_times.last());
-        let newest = times.copied().max().unwrap_or_default();
+        let times = fresh.iter().filter_map(|(_, column)| columns::last_time(column));
+        let newest = times.max().unwrap_or_default();
         let plan = BlockPlan {
             id: maintainer.take_id(self.options.least_block(newest)),
             level: 2,
@@ -283,16 +299,47 @@ impl Tsdb {
     }
 }
 
+/// Samples of one kind, strictly increasing in time and within `kept`; the others are counted. Of two at the
+/// same time the later one counts.
+fn within<T>(
+    mut samples: Vec<(Timestamp, T)>,
+    kept: &Range<Timestamp>,
+    outcome: &mut Imported,
+) -> (Vec<Timestamp>, Vec<T>) {
+    if !samples.is_sorted_by(|a, b| a.0 < b.0) {
+        samples.sort_by_key(|sample| sample.0);
+    }
+    let (mut times, mut values) = (Vec::new(), Vec::new());
+    for (at, value) in samples {
+        if at < kept.start {
+            outcome.too_old += 1;
+        } else if at >= kept.end {
+            outcome.too_new += 1;
+        } else {
+            if times.last() == Some(&at) {
+                outcome.present += 1;
+                times.pop();
+                values.pop();
+            }
+            times.push(at);
+            values.push(value);
+        }
+    }
+    (times, values)
+}
+
 /// Takes the samples before `end` out of columns whose samples are all of that day or later.
 fn take_day(series: &mut Vec<(Labels, Column)>, end: Timestamp) -> Vec<(Labels, Column)> {
     let mut day = Vec::new();
     for (labels, column) in series.iter_mut() {
-        let count = column.float_times.partition_point(|&at| at < end);
-        if count > 0 {
+        let floats = column.float_times.partition_point(|&at| at < end);
+        let histograms = column.histogram_times.partition_point(|&at| at < end);
+        if floats + histograms > 0 {
             let part = Column {
-                float_times: column.float_times.drain(..count).collect(),
-                floats: column.floats.drain(..count).collect(),
-                ..Column::default()
+                float_times: column.float_times.drain(..floats).collect(),
+                floats: column.floats.drain(..floats).collect(),
+                histogram_times: column.histogram_times.drain(..histograms).collect(),
+                histograms: column.histograms.drain(..histograms).collect(),
             };
             day.push((labels.clone(), part));
         }
@@ -303,16 +350,30 @@ fn take_day(series: &mut Vec<(Labels, Column)>, end: Timestamp) -> Vec<(Labels, 
 
 /// Removes the samples that are known with the same time and the same bits.
 fn remove_known(column: &mut Column, known: &Column) {
-    if known.float_times.is_empty() {
-        return;
+    if !known.float_times.is_empty() {
+        remove_same(
+            (&mut column.float_times, &mut column.floats),
+            (&known.float_times, &known.floats),
+            |a, b| a.to_bits() == b.to_bits(),
+        );
     }
-    let is_new = |at: &Timestamp, value: &f64| {
-        known
-            .float_times
-            .binary_search(at)
-            .map_or(true, |found| known.floats[found].to_bits() != value.to_bits())
+    if !known.histogram_times.is_empty() {
+        remove_same(
+            (&mut column.histogram_times, &mut column.histograms),
+            (&known.histogram_times, &known.histograms),
+            |a, b| a.has_same_data(b) || (a.sum.is_nan() && a.sum.to_bits() == b.sum.to_bits()),
+        );
+    }
+}
+
+fn remove_same<T: Clone>(
+    (times, values): (&mut Vec<Timestamp>, &mut Vec<T>),
+    (known_times, known): (&[Timestamp], &[T]),
+    is_same: impl Fn(&T, &T) -> bool,
+) {
+    let is_new = |at: &Timestamp, value: &T| {
+        known_times.binary_search(at).map_or(true, |found| !is_same(&known[found], value))
     };
-    let (times, values) = (&column.float_times, &column.floats);
-    let (times, values) = times.iter().zip(values).filter(|(at, value)| is_new(at, value)).unzip();
-    (column.float_times, column.floats) = (times, values);
+    let pairs = times.iter().zip(values.iter()).filter(|(at, value)| is_new(at, value));
+    (*times, *values) = pairs.map(|(at, value)| (*at, value.clone())).unzip();
 }

@@ -7,16 +7,15 @@ use std::{
 
 use model::Timestamp;
 
-use super::{
-    Tsdb,
-    open::{DamagedBlock, open_blocks},
-    seal::PendingSeal,
-};
+use super::{Tsdb, open::open_blocks, seal::PendingSeal};
 use crate::{
     block::{Block, BuildError},
     engine::{BlockChange, EngineError},
     options::milliseconds,
 };
+
+/// Samples of a series beyond which a longer chunk saves next to nothing.
+const FULL_CHUNK: u64 = 720;
 
 /// Why maintenance could not be finished. Calling it again goes on where it stopped.
 #[derive(Debug, thiserror::Error)]
@@ -72,7 +71,6 @@ pub(super) struct Maintainer {
     strays: Vec<(Option<Timestamp>, u64)>,
     /// The time of the present call.
     now: Timestamp,
-    pub(super) damaged: Vec<DamagedBlock>,
     /// The row that holds the notes.
     pub(super) notes_row: Option<u64>,
     /// The newest frame whose samples are in a block.
@@ -82,17 +80,14 @@ pub(super) struct Maintainer {
     pub(super) rolled_up: BTreeMap<i64, Timestamp>,
     /// Blocks with a damaged page, which are never merged.
     pub(super) unmergeable: Vec<u64>,
+    /// Damaged blocks that the engine could not remove.
+    pub(super) unremovable: Vec<u64>,
     /// A change of the blocks failed, so it is not known whether it happened.
     is_uncertain: bool,
 }
 
 impl Maintainer {
-    pub(super) fn new(
-        next_id: u64,
-        next_order: u64,
-        strays: Vec<u64>,
-        damaged: Vec<DamagedBlock>,
-    ) -> Self {
+    pub(super) fn new(next_id: u64, next_order: u64, strays: Vec<u64>) -> Self {
         Self {
             next_id,
             next_lasting: None,
@@ -101,11 +96,11 @@ impl Maintainer {
             retired: Vec::new(),
             strays: strays.into_iter().map(|id| (None, id)).collect(),
             now: Timestamp::MIN,
-            damaged,
             notes_row: None,
             sealed_seq: 0,
             rolled_up: BTreeMap::new(),
             unmergeable: Vec::new(),
+            unremovable: Vec::new(),
             is_uncertain: false,
         }
     }
@@ -160,10 +155,13 @@ impl Tsdb {
     /// The first failure; the steps that do not depend on it are done all the same, and the next call
     /// tries again.
     pub fn maintain(&self, now: Timestamp) -> Result<Maintenance, MaintainError> {
+        let has_requests = !self.state().notes.requests.is_empty();
+        let knows_peers = has_requests && self.follow().is_ok();
         let mut maintainer = self.maintainer();
         maintainer.now = now;
         let mut done = Maintenance::default();
         self.reconcile(&mut maintainer)?;
+        let adopted = self.adopt(&mut maintainer);
         // Retention comes first: it makes the room that the others may lack.
         let expired = self.expire(&mut maintainer, now).map(|count| done.expired_blocks = count);
         let cleared = self.clear(&mut maintainer).map(|count| done.cleared_blocks = count);
@@ -174,6 +172,7 @@ impl Tsdb {
             Ok(())
         };
         let rolled_up = self.roll_up(&mut maintainer, now).map(|count| done.rollups = count);
+        let again = self.roll_up_again(&mut maintainer).map(|count| done.rollups += count);
         let merged = self.merge_blocks(&mut maintainer).map(|count| done.merged_blocks = count);
         // One at a time, as with everything else that writes much.
         let cleaned = self.clean_block(&mut maintainer).map(|is_cleaned| {
@@ -184,7 +183,11 @@ impl Tsdb {
         } else {
             Ok(())
         };
-        let results = [expired, cleared, waiting, sealed, rolled_up, merged, cleaned, retired];
+        let agreed = if knows_peers { self.retire_requests(&mut maintainer) } else { Ok(()) };
+        let results = [
+            adopted, expired, cleared, waiting, sealed, rolled_up, again, merged, cleaned, retired,
+            agreed,
+        ];
         results.into_iter().collect::<Result<(), MaintainError>>()?;
         Ok(done)
     }
@@ -235,6 +238,13 @@ impl Tsdb {
     fn is_seal_due(&self, now: Timestamp) -> bool {
         let interval = milliseconds(self.options.seal_interval).unsigned_abs();
         self.writer().since().is_some_and(|since| now.abs_diff(since) >= interval)
+            || self.is_head_full()
+    }
+
+    fn is_head_full(&self) -> bool {
+        let state = self.state();
+        let (samples, series) = (state.head.appended(), state.head.len() as u64);
+        samples >= self.options.seal_samples && samples / FULL_CHUNK >= series
     }
 
     /// After a change that failed: sees what the engine has, and takes that as the truth.
@@ -246,7 +256,6 @@ impl Tsdb {
         let ids: Vec<u64> = rows.iter().map(|row| row.id).collect();
         maintainer.strays.retain(|(_, id)| !ids.contains(id));
         let mut opened = open_blocks(rows);
-        maintainer.damaged = opened.damaged;
         maintainer.notes_row = opened.notes_row;
         let mut state = self.state_mut();
         for old in state.blocks.iter().chain(state.rollups.iter()) {
@@ -260,6 +269,7 @@ impl Tsdb {
         state.blocks = Arc::new(opened.blocks);
         state.rollups = Arc::new(opened.rollups);
         state.notes = Arc::new(opened.notes);
+        state.damaged = Arc::new(opened.damaged);
         if let Some(pending) = maintainer.pending_seal.filter(|pending| ids.contains(&pending.id)) {
             maintainer.pending_seal = None;
             maintainer.sealed_seq = pending.seq;

@@ -67,6 +67,8 @@ pub struct DamagedFrame {
 pub struct DamagedBlock {
     /// The row's key.
     pub id: u64,
+    /// The time of its oldest sample.
+    pub min_time: Timestamp,
     /// The time of its newest sample.
     pub max_time: Timestamp,
     /// What is wrong with it.
@@ -107,7 +109,8 @@ impl Tsdb {
         // Deletions that are no longer listed never concern blocks to come.
         let bounds = notes.deletions.iter().map(|deletion| deletion.order_below);
         let next_order = bounds.chain([next_order]).max().unwrap_or(1);
-        let mut state = State::default();
+        let node = options.node.unwrap_or_default().into();
+        let mut state = State { node, damaged: Arc::new(damaged.clone()), ..State::default() };
         for metadata in all().flat_map(|block| &block.metadata) {
             state.metadata.insert(metadata.metric.clone(), metadata.clone());
         }
@@ -119,8 +122,8 @@ impl Tsdb {
         let Replayed { writer, sealed_seq, bytes } =
             replay(&*engine, deleted, &mut state, &counters, &mut report)?;
         report.series = state.head.len() as u64;
-        report.damaged_blocks.clone_from(&damaged);
-        let mut maintainer = Maintainer::new(next_id, next_order, strays, damaged);
+        report.damaged_blocks = damaged;
+        let mut maintainer = Maintainer::new(next_id, next_order, strays);
         if options.node.is_some() {
             maintainer.count_lasting_from(next_lasting);
         }
@@ -160,7 +163,7 @@ pub(super) struct Opened {
 pub(super) fn open_blocks(rows: Vec<BlockRow>) -> Opened {
     let mut opened = Opened::default();
     for row in rows {
-        let (id, max_time) = (row.id, row.max_time);
+        let (id, min_time, max_time) = (row.id, row.min_time, row.max_time);
         let result = if row.level == notes::LEVEL {
             Notes::open(&row.index).map(|notes| {
                 opened.notes = notes;
@@ -174,7 +177,7 @@ pub(super) fn open_blocks(rows: Vec<BlockRow>) -> Opened {
             })
         };
         if let Err(reason) = result {
-            opened.damaged.push(DamagedBlock { id, max_time, reason });
+            opened.damaged.push(DamagedBlock { id, min_time, max_time, reason });
         }
     }
     opened.blocks.sort_by_key(|block| block.order);

@@ -1,18 +1,25 @@
 //! What other nodes wrote to the same database.
 //!
 //! Each node has frames and blocks of its own and changes nothing of the others. To answer for all of
-//! them it reads their blocks, and replays their frames into heads beside its own: one for each epoch,
-//! because a seal ends an epoch. When the frames of an epoch are gone their samples are in a block, which
-//! appeared in the same moment, and the head goes.
+//! them it reads their blocks and notes, and replays their frames into heads beside its own: one for each
+//! epoch, because a seal ends an epoch. When the frames of an epoch are gone their samples are in a block,
+//! which appeared in the same moment, and the head goes.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::Arc,
+};
 
-use model::{Matcher, Timestamp};
+use model::{Matcher, Metadata};
 
-use super::{State, Tsdb, open::open_blocks};
+use super::{
+    State, deletion,
+    notes::{Deletion, Notes, Request},
+    open::{DamagedBlock, Opened},
+};
 use crate::{
     block::Block,
-    engine::{EngineError, FrameRow, PeersNews},
+    engine::{FrameRow, PeersNews},
     frame::FrameDecoder,
     head::{Head, Series},
     postings::{self, Conditions},
@@ -21,16 +28,29 @@ use crate::{
 
 /// All other nodes, by number.
 #[derive(Debug, Default)]
-pub(super) struct Peers(BTreeMap<u64, Peer>);
+pub(super) struct Peers(pub(super) BTreeMap<u64, Peer>);
 
 /// Another node.
 #[derive(Debug, Default)]
-struct Peer {
+pub(super) struct Peer {
+    pub(super) replay: Replay,
+    /// Ascending by order.
+    pub(super) blocks: Vec<Arc<Block>>,
+    /// Blocks of rollups, in any order.
+    pub(super) rollups: Vec<Arc<Block>>,
+    pub(super) damaged: Vec<DamagedBlock>,
+    pub(super) notes: Arc<Notes>,
+    notes_row: Option<u64>,
+}
+
+/// The frames of a node that are not in a block yet.
+#[derive(Debug, Default)]
+pub(super) struct Replay {
     decoder: FrameDecoder,
     /// Ascending by epoch.
-    heads: Vec<PeerHead>,
-    /// Ascending by order.
-    blocks: Vec<Arc<Block>>,
+    pub(super) heads: Vec<PeerHead>,
+    /// Deletions that come between frames to be replayed, ascending.
+    deletions: VecDeque<Deletion>,
 }
 
 /// What a node wrote in one epoch.
@@ -38,7 +58,7 @@ struct Peer {
 pub(super) struct PeerHead {
     epoch: u64,
     last_frame: u64,
-    head: Head,
+    pub(super) head: Head,
     /// What is known of matchers is about one head.
     conditions: Conditions,
 }
@@ -51,9 +71,91 @@ impl PeerHead {
     }
 }
 
+impl Replay {
+    /// A replay of all frames from the first on, with the deletions of the node in their places.
+    pub(super) fn anew(notes: &Notes) -> Self {
+        Self { deletions: notes.deletions.iter().cloned().collect(), ..Self::default() }
+    }
+
+    /// Takes over a frame and returns what it says of metrics; `None` when it cannot be read.
+    pub(super) fn take(&mut self, frame: &FrameRow) -> Option<Vec<Metadata>> {
+        while let Some(deletion) = self.deletions.pop_front_if(|next| next.seq < frame.seq) {
+            self.delete(&deletion);
+        }
+        if self.heads.last().is_none_or(|head| head.epoch != frame.epoch) {
+            self.heads.push(PeerHead {
+                epoch: frame.epoch,
+                last_frame: 0,
+                head: Head::default(),
+                conditions: Conditions::default(),
+            });
+        }
+        let PeerHead { last_frame, head, .. } = self.heads.last_mut()?;
+        *last_frame = frame.seq;
+        let resolved = self.decoder.decode(&frame.bytes, |labels| head.resolve(labels).slot);
+        let flush = resolved.ok()?;
+        for (slot, timestamp, value) in flush.samples() {
+            head.append(*slot, *timestamp, value);
+        }
+        head.finish().ok()?;
+        Some(flush.metadata)
+    }
+
+    /// Applies the deletions that no frame came after.
+    pub(super) fn finish(&mut self) {
+        for deletion in std::mem::take(&mut self.deletions) {
+            self.delete(&deletion);
+        }
+    }
+
+    /// Applies deletions to what was replayed; `false` when frames that came after one of them are among
+    /// it, so that it cannot be told apart.
+    pub(super) fn delete_all<'a>(&mut self, deletions: impl Iterator<Item = &'a Deletion>) -> bool {
+        let newest = self.heads.iter().map(|head| head.last_frame).max().unwrap_or_default();
+        for deletion in deletions {
+            if newest > deletion.seq {
+                return false;
+            }
+            self.delete(deletion);
+        }
+        true
+    }
+
+    fn delete(&mut self, deletion: &Deletion) {
+        for head in &mut self.heads {
+            deletion::remove_from(&mut head.head, deletion);
+        }
+    }
+}
+
+impl Peer {
+    /// Whether there are samples of it.
+    fn has_samples(&self) -> bool {
+        !self.replay.heads.is_empty() || !self.blocks.is_empty() || !self.rollups.is_empty()
+    }
+
+    /// Adds new rows. `false` when frames have to be replayed anew because something between them was
+    /// deleted.
+    pub(super) fn add(&mut self, opened: Opened) -> bool {
+        let mut is_exact = true;
+        if opened.notes_row.is_some() {
+            let last = self.notes.last_deletion;
+            let new = opened.notes.deletions.iter().filter(|deletion| deletion.id > last);
+            is_exact = self.replay.delete_all(new);
+            self.notes = Arc::new(opened.notes);
+            self.notes_row = opened.notes_row;
+        }
+        self.blocks.extend(opened.blocks);
+        self.blocks.sort_by_key(|block| block.order);
+        self.rollups.extend(opened.rollups);
+        self.damaged.extend(opened.damaged);
+        is_exact
+    }
+}
+
 impl Peers {
     pub(super) fn heads(&self) -> impl Iterator<Item = &PeerHead> {
-        self.0.values().flat_map(|peer| &peer.heads)
+        self.0.values().flat_map(|peer| &peer.replay.heads)
     }
 
     /// Ascending by node and order.
@@ -62,34 +164,46 @@ impl Peers {
     }
 
     pub(super) fn count(&self, stats: &mut Stats) {
-        stats.peers = self.0.len() as u64;
+        stats.peers = self.0.values().filter(|peer| peer.has_samples()).count() as u64;
         stats.peer_series = self.heads().map(|head| head.head.len() as u64).sum();
-        stats.peer_blocks = self.blocks().count() as u64;
+        let rollups: usize = self.0.values().map(|peer| peer.rollups.len()).sum();
+        stats.peer_blocks = (self.blocks().count() + rollups) as u64;
     }
 
     /// Drops what is gone: heads whose frames are in a block now, blocks that were replaced or became too
     /// old. Returns those blocks.
-    fn drop_gone(&mut self, news: &PeersNews) -> Vec<u64> {
+    pub(super) fn drop_gone(&mut self, news: &PeersNews) -> Vec<u64> {
         let mut gone = Vec::new();
+        let is_there = |id: u64| news.blocks.binary_search(&id).is_ok();
         for (node, peer) in &mut self.0 {
             let oldest = news.oldest_frames.get(node).copied().unwrap_or(u64::MAX);
-            peer.heads.retain(|head| head.last_frame >= oldest);
-            peer.blocks.retain(|block| {
-                let is_there = news.blocks.binary_search(&block.row.id).is_ok();
-                if !is_there {
-                    gone.push(block.row.id);
-                }
-                is_there
-            });
+            peer.replay.heads.retain(|head| head.last_frame >= oldest);
+            for blocks in [&mut peer.blocks, &mut peer.rollups] {
+                gone.extend(blocks.iter().map(|block| block.row.id).filter(|id| !is_there(*id)));
+                blocks.retain(|block| is_there(block.row.id));
+            }
+            peer.damaged.retain(|block| is_there(block.id));
+            if peer.notes_row.is_some_and(|row| !is_there(row)) {
+                (peer.notes, peer.notes_row) = (Arc::default(), None);
+            }
         }
-        self.0.retain(|_, peer| !peer.heads.is_empty() || !peer.blocks.is_empty());
+        let is_known = |peer: &Peer| {
+            peer.has_samples() || peer.notes_row.is_some() || !peer.damaged.is_empty()
+        };
+        self.0.retain(|_, peer| is_known(peer));
         gone
     }
 
-    fn add_blocks(&mut self, node: u64, blocks: Vec<Arc<Block>>) {
-        let all = &mut self.0.entry(node).or_default().blocks;
-        all.extend(blocks);
-        all.sort_by_key(|block| block.order);
+    /// The last request of a node that any other one took over.
+    pub(super) fn last_adopted(&self, node: u64) -> u64 {
+        let adopted = self.0.values().filter_map(|peer| peer.notes.adopted.get(&node));
+        adopted.copied().max().unwrap_or_default()
+    }
+
+    /// Whether some node that has samples did not take over a request of `node` yet.
+    pub(super) fn lack(&self, node: u64, request: &Request) -> bool {
+        let mut with_samples = self.0.values().filter(|peer| peer.has_samples());
+        with_samples.any(|peer| !peer.notes.has_adopted(node, request))
     }
 }
 
@@ -99,91 +213,73 @@ impl State {
         std::iter::once(&self.head).chain(self.peers.heads().map(|peer| &peer.head))
     }
 
-    /// Takes over a frame of another node and returns the time of its oldest sample. `None` when it
-    /// cannot be read as a whole.
-    fn replay_of(&mut self, node: u64, frame: &FrameRow) -> Option<Timestamp> {
-        let Peer { decoder, heads, .. } = self.peers.0.entry(node).or_default();
-        if heads.last().is_none_or(|head| head.epoch != frame.epoch) {
-            heads.push(PeerHead {
-                epoch: frame.epoch,
-                last_frame: 0,
-                head: Head::default(),
-                conditions: Conditions::default(),
-            });
+    /// Whether anything has to be left out that is stored.
+    pub(super) fn has_deletions(&self) -> bool {
+        let peers = self.peers.0.values().map(|peer| &peer.notes);
+        let mut all = std::iter::once(&self.notes).chain(peers);
+        all.any(|notes| !notes.deletions.is_empty() || !notes.requests.is_empty())
+    }
+
+    /// All that nodes ask others to delete, with who asks.
+    pub(super) fn requests(&self) -> impl Iterator<Item = (u64, &Request)> {
+        let own = self.notes.requests.iter().map(|request| (self.node, request));
+        let peers = self.peers.0.iter();
+        own.chain(peers.flat_map(|(&node, peer)| {
+            peer.notes.requests.iter().map(move |request| (node, request))
+        }))
+    }
+
+    /// What a node with these notes is asked to delete and did not take over yet.
+    pub(super) fn asked_of(&self, node: u64, notes: &Notes) -> Vec<(u64, &Request)> {
+        let is_open =
+            |(from, request): &(u64, &Request)| *from != node && !notes.has_adopted(*from, request);
+        self.requests().filter(is_open).collect()
+    }
+
+    /// What readers have to leave out of the blocks of each node, and since when these hold samples: of
+    /// this node first, then of the others in their order.
+    pub(super) fn notes_for_readers(&self) -> Vec<Arc<Notes>> {
+        let peers = self.peers.0.iter().map(|(&node, peer)| (node, &peer.notes));
+        let with_asked = |(node, notes): (u64, &Arc<Notes>)| {
+            let asked = self.asked_of(node, notes);
+            if asked.is_empty() {
+                return Arc::clone(notes);
+            }
+            let mut all = Notes::clone(notes);
+            all.deletions.extend(asked.iter().map(|(_, request)| request.of_everything()));
+            Arc::new(all)
+        };
+        std::iter::once((self.node, &self.notes)).chain(peers).map(with_asked).collect()
+    }
+
+    /// Takes away from the samples of other nodes in memory what these did not delete yet.
+    pub(super) fn delete_from_peers(&mut self) {
+        let open: Vec<(u64, Vec<Deletion>)> = self
+            .peers
+            .0
+            .iter()
+            .filter(|(_, peer)| !peer.replay.heads.is_empty())
+            .map(|(&node, peer)| {
+                let asked = self.asked_of(node, &peer.notes);
+                (node, asked.iter().map(|(_, request)| request.of_everything()).collect())
+            })
+            .collect();
+        for (node, deletions) in open {
+            if let Some(peer) = self.peers.0.get_mut(&node) {
+                peer.replay.delete_all(deletions.iter());
+            }
         }
-        let PeerHead { last_frame, head, .. } = heads.last_mut()?;
-        *last_frame = frame.seq;
-        let flush = decoder.decode(&frame.bytes, |labels| head.resolve(labels).slot).ok()?;
-        let mut oldest = flush.timestamp;
-        for (slot, timestamp, value) in flush.samples() {
-            oldest = oldest.min(*timestamp);
-            head.append(*slot, *timestamp, value);
-        }
-        let is_sound = head.finish().is_ok();
-        for metadata in flush.metadata {
+    }
+
+    /// Takes over a frame of another node. `false` when it cannot be read.
+    pub(super) fn replay_of(&mut self, node: u64, frame: &FrameRow) -> bool {
+        let taken = self.peers.0.entry(node).or_default().replay.take(frame);
+        taken.map(|metadata| self.learn(metadata)).is_some()
+    }
+
+    pub(super) fn learn(&mut self, metadata: Vec<Metadata>) {
+        for metadata in metadata {
             self.metadata.insert(metadata.metric.clone(), metadata);
-        }
-        is_sound.then_some(oldest)
-    }
-}
-
-impl Tsdb {
-    /// Takes over what the other nodes on the same database wrote since the last call, and drops what they
-    /// removed. To be called when they say that there is something new, and every few seconds. Returns how
-    /// many flushes were taken over. A flush or block that cannot be read is counted and left out.
-    ///
-    /// # Errors
-    /// When the engine fails; the next call goes on.
-    pub fn follow(&self) -> Result<u64, EngineError> {
-        let mut known = self.following.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let mut frames = 0;
-        loop {
-            let mut news = self.count_failure(self.engine.peers(&known))?;
-            for (node, frame) in std::mem::take(&mut news.frames) {
-                let oldest = self.state_mut().replay_of(node, &frame);
-                // Of a frame that is not read as a whole nothing is known.
-                self.note_change(oldest.unwrap_or(Timestamp::MIN));
-                if oldest.is_none() {
-                    self.counters.damaged_frames.add(1);
-                }
-                known.frames.insert(node, frame.seq);
-                frames += 1;
-            }
-            if !news.has_more {
-                self.settle(&mut news);
-                known.blocks = news.blocks;
-                self.counters.peer_frames.add(frames);
-                return Ok(frames);
-            }
-        }
-    }
-
-    /// Changes over from frames to the blocks that replaced them.
-    fn settle(&self, news: &mut PeersNews) {
-        let mut opened = Vec::new();
-        for (node, row) in std::mem::take(&mut news.new_blocks) {
-            // Rollups and notes of others are theirs: what they say is about their own samples.
-            let row = open_blocks(vec![row]);
-            self.counters.damaged_blocks.add(row.damaged.len() as u64);
-            opened.push((node, row.blocks));
-        }
-        let has_new = !opened.is_empty();
-        let mut state = self.state_mut();
-        for metadata in opened.iter().flat_map(|(_, blocks)| blocks).flat_map(|b| &b.metadata) {
-            let name = metadata.metric.clone();
-            state.metadata.entry(name).or_insert_with(|| metadata.clone());
-        }
-        for (node, blocks) in opened {
-            state.peers.add_blocks(node, blocks);
-        }
-        let gone = state.peers.drop_gone(news);
-        drop(state);
-        if has_new || !gone.is_empty() {
-            self.note_change(Timestamp::MIN);
-        }
-        let mut cache = self.cache();
-        for id in gone {
-            cache.forget_block(id);
         }
     }
 }

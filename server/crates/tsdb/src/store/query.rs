@@ -14,7 +14,7 @@ use super::{
     deletion::{self, Mask},
     gathering::{Found, Gathering, HeadPart},
     notes::Notes,
-    overlap::{all_overlapping, overlapping, overlapping_rollups},
+    overlap::{Asked, all_overlapping, overlapping, overlapping_rollups, widened},
     rollup,
     view::LeftOut,
 };
@@ -34,9 +34,11 @@ struct TsdbSelection<'a> {
     labels: Vec<Labels>,
     /// Beside `labels`.
     found: Vec<Found>,
-    blocks: Vec<Arc<Block>>,
-    rollups: Vec<Arc<Block>>,
+    blocks: Vec<Asked>,
+    rollups: Vec<Asked>,
     zones: Vec<Zone>,
+    /// Up to when samples of a node may be gone, by owner.
+    raw_since: Vec<Timestamp>,
     /// What was deleted of a series, by block and number within the block.
     masks: HashMap<(u64, u32), Vec<Mask>, foldhash::fast::FixedState>,
     start: Timestamp,
@@ -55,7 +57,7 @@ impl Storage for Tsdb {
 
     fn label_names(&self, request: &Select<'_>) -> Result<Vec<String>, StorageError> {
         let mut names = BTreeSet::new();
-        if request.matchers.is_empty() && self.state().notes.deletions.is_empty() {
+        if request.matchers.is_empty() && !self.state().has_deletions() {
             let (head, blocks) = {
                 let state = self.state();
                 let heads = state.heads().flat_map(|head| head.index().names());
@@ -63,7 +65,7 @@ impl Storage for Tsdb {
                 (head, all_overlapping(&state, request))
             };
             names.extend(head);
-            for block in &blocks {
+            for Asked { block, .. } in &blocks {
                 names.extend(block.names().map(str::to_owned));
             }
         } else {
@@ -80,7 +82,7 @@ impl Storage for Tsdb {
 
     fn label_values(&self, name: &str, request: &Select<'_>) -> Result<Vec<String>, StorageError> {
         let mut values = BTreeSet::new();
-        if request.matchers.is_empty() && self.state().notes.deletions.is_empty() {
+        if request.matchers.is_empty() && !self.state().has_deletions() {
             let (head, blocks) = {
                 let state = self.state();
                 let heads = state.heads().flat_map(|head| head.index().values(name));
@@ -88,7 +90,7 @@ impl Storage for Tsdb {
                 (head, all_overlapping(&state, request))
             };
             values.extend(head);
-            for block in &blocks {
+            for Asked { block, .. } in &blocks {
                 values.extend(block.values(name).map(str::to_owned));
             }
         } else {
@@ -115,6 +117,9 @@ impl Tsdb {
         request: &Select<'_>,
         left_out: Option<&'a LeftOut>,
     ) -> Result<Box<dyn Selection + 'a>, StorageError> {
+        if let Some(left_out) = left_out {
+            self.note_damaged(request, left_out);
+        }
         Ok(Box::new(TsdbSelection { left_out, ..self.find(request)? }))
     }
 
@@ -123,45 +128,43 @@ impl Tsdb {
         let mut all = Gathering::new(request.max_series);
         // Only this part needs the lock: what it finds is shared and does not change any more.
         let conditions = self.conditions.of(request.matchers);
-        let (blocks, foreign, rollups, zones, notes) = {
+        let (blocks, rollups, zones, notes) = {
             let state = self.state();
+            let zones = rollup::zones(&state, request.start);
+            let times = widened(request, &zones);
             for slot in postings::select(state.head.index(), &conditions) {
                 let Some(series) = state.head.series(slot) else { continue };
-                if let Some(part) = head_part(series, request) {
+                if let Some(part) = head_part(series, 0, times) {
                     all.add(series.labels.clone(), part)?;
                 }
             }
-            for peer in state.peers.heads() {
-                for series in peer.select(request.matchers) {
-                    if let Some(part) = head_part(series, request) {
+            for (owner, peer) in (1..).zip(state.peers.0.values()) {
+                let heads = peer.replay.heads.iter();
+                for series in heads.flat_map(|head| head.select(request.matchers)) {
+                    if let Some(part) = head_part(series, owner, times) {
                         all.entry(series.labels.clone())?.peers.push(part);
                     }
                 }
             }
-            let zones = rollup::zones(&state, request.start);
             let rollups = overlapping_rollups(&state, request, &zones);
-            let own =
-                state.blocks.iter().filter(|b| b.overlaps(request.start, request.end)).count();
-            let blocks = overlapping(&state, request);
-            // Deletions count the blocks of this node; those of others come first.
-            let foreign = blocks.len() - own;
-            (blocks, foreign, rollups, zones, Arc::clone(&state.notes))
+            (overlapping(&state, times), rollups, zones, state.notes_for_readers())
         };
         let mut masks: HashMap<(u64, u32), Vec<Mask>, _> = HashMap::default();
-        let none = Notes::default();
-        for (at, block) in blocks.iter().enumerate() {
-            let notes = if at < foreign { &none } else { &*notes };
+        for (at, Asked { block, owner }) in blocks.iter().enumerate() {
+            let notes = &notes[*owner as usize];
             each_series(block, &conditions, notes, &mut masks, &mut |labels, number| {
                 all.entry(labels)?.blocks.push((at as u32, number));
                 Ok(())
             })?;
         }
-        for (at, block) in rollups.iter().enumerate() {
-            each_series(block, &conditions, &notes, &mut masks, &mut |labels, number| {
+        for (at, Asked { block, owner }) in rollups.iter().enumerate() {
+            let notes = &notes[*owner as usize];
+            each_series(block, &conditions, notes, &mut masks, &mut |labels, number| {
                 all.entry(labels)?.rollups.push((at as u32, number));
                 Ok(())
             })?;
         }
+        let raw_since = notes.iter().map(|notes| notes.raw_since).collect();
         all.series.sort_unstable_by(|a, b| a.0.cmp(&b.0));
         let (labels, found) = all.series.into_iter().unzip();
         let (start, end) = (request.start, request.end);
@@ -172,6 +175,7 @@ impl Tsdb {
             blocks,
             rollups,
             zones,
+            raw_since,
             masks,
             start,
             end,
@@ -206,7 +210,7 @@ impl Selection for TsdbSelection<'_> {
         out.clear();
         let found = &self.found[index];
         for &(block, number) in &found.blocks {
-            self.read_block(&self.blocks[block as usize], number, out)?;
+            self.read_block(&self.blocks[block as usize].block, number, out)?;
         }
         for head in found.peers.iter().chain(&found.head) {
             for samples in head.samples.iter().flatten() {
@@ -214,7 +218,7 @@ impl Selection for TsdbSelection<'_> {
             }
         }
         columns::clip(out, self.raw_start(), self.end);
-        if !found.rollups.is_empty() {
+        if !self.zones.is_empty() {
             let mut windows = RollupColumn::default();
             self.read_rollups(index, &mut windows)?;
             let mut own = Column::default();
@@ -232,15 +236,29 @@ impl Selection for TsdbSelection<'_> {
 
     fn read_rollups(&self, index: usize, out: &mut RollupColumn) -> Result<(), StorageError> {
         out.clear();
+        let found = &self.found[index];
         let mut after = Timestamp::MIN;
         for zone in &self.zones {
-            for &(at, number) in &self.found[index].rollups {
-                let block = &self.rollups[at as usize];
-                if block.window_ms == zone.window_ms {
-                    let start = after.max(self.start.saturating_sub(zone.window_ms));
-                    self.read_windows(block, number, (start, zone.until), out)?;
+            let start = after.max(self.start.saturating_sub(zone.window_ms));
+            let until = zone.until.min(self.end.saturating_add(zone.window_ms));
+            let mut windows = RollupColumn::default();
+            let of_owner = |a: &(u32, u32), b: &(u32, u32)| {
+                self.rollups[a.0 as usize].owner == self.rollups[b.0 as usize].owner
+            };
+            for own in found.rollups.chunk_by(of_owner) {
+                let mut column = RollupColumn::default();
+                for &(at, number) in own {
+                    let block = &self.rollups[at as usize].block;
+                    if block.window_ms == zone.window_ms {
+                        self.read_windows(block, number, (start, until), &mut column)?;
+                    }
                 }
+                columns::tidy_windows(&mut column);
+                windows.combine(column);
             }
+            windows.combine(self.roll_up_samples(found, zone.window_ms, (start, until))?);
+            out.floats.append(&mut windows.floats);
+            out.histograms.append(&mut windows.histograms);
             after = zone.until;
         }
         Ok(())
@@ -276,7 +294,6 @@ impl TsdbSelection<'_> {
         (after, until): (Timestamp, Timestamp),
         out: &mut RollupColumn,
     ) -> Result<(), StorageError> {
-        let until = until.min(self.end.saturating_add(block.window_ms));
         let mut own = RollupColumn::default();
         let mut chunks = block.chunks(number).map_err(damaged)?;
         chunks.retain(|chunk| chunk.overlaps(after.saturating_add(1), until));
@@ -288,6 +305,53 @@ impl TsdbSelection<'_> {
         out.floats.extend(own.floats.into_iter().filter(|window| is_wanted(window.end)));
         out.histograms.extend(own.histograms.into_iter().filter(|window| is_wanted(window.end)));
         Ok(())
+    }
+
+    /// The windows of samples that nodes still have in a zone: those that end within the range, whose start
+    /// is exclusive.
+    fn roll_up_samples(
+        &self,
+        found: &Found,
+        window_ms: i64,
+        (after, until): (Timestamp, Timestamp),
+    ) -> Result<RollupColumn, StorageError> {
+        let mut windows = RollupColumn::default();
+        // The first window may begin before the range.
+        let first = model::rollup::window_end(after, window_ms).saturating_sub(window_ms);
+        let until = until.div_euclid(window_ms).saturating_mul(window_ms);
+        let start_of = |owner: u32| first.max(self.raw_since[owner as usize]).saturating_add(1);
+        let mut column = Column::default();
+        for &(at, number) in &found.blocks {
+            let Asked { block, owner } = &self.blocks[at as usize];
+            let start = start_of(*owner);
+            if start <= until {
+                let mut chunks = block.chunks(number).map_err(damaged)?;
+                chunks.retain(|chunk| chunk.overlaps(start, until));
+                let mut own = Column::default();
+                self.decode_chunks(block, &chunks, &mut own)?;
+                for mask in self.masks_of(block, number) {
+                    mask.apply(&mut own);
+                }
+                columns::clip(&mut own, start, until);
+                columns::merge(&mut column, &own);
+            }
+        }
+        for head in found.peers.iter().chain(&found.head) {
+            let start = start_of(head.owner);
+            for samples in head.samples.iter().flatten() {
+                let Some((oldest, newest)) = samples.time_range() else { continue };
+                if oldest <= until && newest >= start {
+                    let mut own = Column::default();
+                    samples.read(&mut own).map_err(damaged)?;
+                    columns::clip(&mut own, start, until);
+                    columns::merge(&mut column, &own);
+                }
+            }
+        }
+        windows.add(&column, first, window_ms);
+        windows.floats.retain(|window| window.end > after);
+        windows.histograms.retain(|window| window.end > after);
+        Ok(windows)
     }
 
     fn masks_of(&self, block: &Block, number: u32) -> &[Mask] {
@@ -306,7 +370,7 @@ impl TsdbSelection<'_> {
         let is_newest = found
             .blocks
             .iter()
-            .all(|&(block, _)| self.blocks[block as usize].row.max_time < last.timestamp);
+            .all(|&(at, _)| self.blocks[at as usize].block.row.max_time < last.timestamp);
         let is_wanted = (self.start..=self.end).contains(&last.timestamp);
         (is_newest && is_wanted).then(|| last.clone())
     }
@@ -319,7 +383,7 @@ impl TsdbSelection<'_> {
         let mut newest: Option<ChunkRef> = None;
         let mut is_alone = false;
         for &(block, number) in &found.blocks {
-            for chunk in self.blocks[block as usize].chunks(number).map_err(damaged)? {
+            for chunk in self.blocks[block as usize].block.chunks(number).map_err(damaged)? {
                 match &newest {
                     Some(other) if other.max_time > chunk.max_time => {}
                     Some(other) if other.max_time == chunk.max_time => is_alone = false,
@@ -377,7 +441,7 @@ impl TsdbSelection<'_> {
             // What a damaged page held is counted and missing; the rest is served.
             let Some((_, page)) = &last else {
                 if let Some(left_out) = self.left_out {
-                    left_out.note(block.row.id, chunk.page);
+                    left_out.note_page(block.row.id, chunk.page);
                 }
                 continue;
             };
@@ -402,18 +466,23 @@ impl TsdbSelection<'_> {
     }
 }
 
-/// What the head has of a series, when some of it may be in the range.
-fn head_part(series: &Series, request: &Select<'_>) -> Option<HeadPart> {
+/// What a head has of a series, when some of it may be within the times, both inclusive.
+fn head_part(
+    series: &Series,
+    owner: u32,
+    (start, end): (Timestamp, Timestamp),
+) -> Option<HeadPart> {
     let overlaps = |samples: &Arc<Samples>| {
-        samples
-            .time_range()
-            .is_some_and(|(first, last)| first <= request.end && last >= request.start)
+        samples.time_range().is_some_and(|(first, last)| first <= end && last >= start)
     };
     let sealing = series.sealing.as_ref().filter(|samples| overlaps(samples));
     let samples = Some(&series.samples).filter(|samples| overlaps(samples));
     let is_wanted = sealing.is_some() || samples.is_some();
-    is_wanted
-        .then(|| HeadPart { last: series.last(), samples: [sealing.cloned(), samples.cloned()] })
+    is_wanted.then(|| HeadPart {
+        owner,
+        last: series.last(),
+        samples: [sealing.cloned(), samples.cloned()],
+    })
 }
 
 /// Finds the series of a block that match, and what of them was deleted.

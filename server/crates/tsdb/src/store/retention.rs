@@ -8,6 +8,7 @@ use super::{
     Tsdb,
     maintain::{MaintainError, Maintainer},
     notes::Notes,
+    open::DamagedBlock,
 };
 use crate::{
     block::Block,
@@ -23,26 +24,55 @@ impl Tsdb {
         now: Timestamp,
     ) -> Result<u64, MaintainError> {
         let by_time = self.too_old(maintainer, now);
-        let count = by_time.len() as u64;
-        let bound = now.saturating_sub(milliseconds(self.options.retention));
-        let damaged = maintainer.damaged.iter().filter(|block| block.max_time < bound);
-        let damaged: Vec<u64> = damaged.map(|block| block.id).collect();
-        let count = count + damaged.len() as u64;
+        let mut count = by_time.len() as u64;
         if count > 0 {
-            self.remove_blocks(maintainer, by_time, &damaged)?;
-            maintainer.damaged.retain(|block| block.max_time >= bound);
-            for id in damaged {
-                maintainer.add_stray(id);
-            }
-            self.counters.expired_blocks.add(count);
+            self.remove_blocks(maintainer, by_time)?;
         }
+        let bound = now.saturating_sub(milliseconds(self.options.retention));
+        count += self.expire_damaged(maintainer, bound)?;
+        self.counters.expired_blocks.add(count);
         let by_size = self.too_much();
         let evicted = by_size.len() as u64;
         if evicted > 0 {
-            self.remove_blocks(maintainer, by_size, &[])?;
+            self.remove_blocks(maintainer, by_size)?;
             self.counters.evicted_blocks.add(evicted);
         }
         Ok(count + evicted)
+    }
+
+    /// Removes blocks that are damaged and past their time, each on its own: where the engine itself finds
+    /// the row damaged it may not be able to remove it. Such a row is let be until the next start.
+    fn expire_damaged(
+        &self,
+        maintainer: &mut Maintainer,
+        bound: Timestamp,
+    ) -> Result<u64, MaintainError> {
+        let (old, mut kept): (Vec<DamagedBlock>, Vec<DamagedBlock>) =
+            self.state().damaged.iter().cloned().partition(|block| block.max_time < bound);
+        let mut removed = 0;
+        let mut failed = None;
+        for block in old {
+            if maintainer.unremovable.contains(&block.id) {
+                kept.push(block);
+                continue;
+            }
+            let change = BlockChange { remove: vec![block.id], ..BlockChange::default() };
+            match self.change_blocks(maintainer, &change) {
+                Ok(()) => {
+                    maintainer.add_stray(block.id);
+                    removed += 1;
+                }
+                Err(error) => {
+                    maintainer.unremovable.push(block.id);
+                    kept.push(block);
+                    failed.get_or_insert(error);
+                }
+            }
+        }
+        if removed > 0 {
+            self.state_mut().damaged = Arc::new(kept);
+        }
+        failed.map_or(Ok(removed), |error| Err(error.into()))
     }
 
     /// The bytes of all that is stored: pages, indexes, and frames that are not in a block yet.
@@ -101,7 +131,6 @@ impl Tsdb {
         &self,
         maintainer: &mut Maintainer,
         blocks: Vec<Arc<Block>>,
-        damaged: &[u64],
     ) -> Result<(), MaintainError> {
         let (mut notes, has_rollups) = {
             let state = self.state();
@@ -114,8 +143,7 @@ impl Tsdb {
             notes.raw_since = notes.raw_since.max(since);
         }
         let ids: Vec<u64> = blocks.iter().map(|block| block.row.id).collect();
-        let remove = ids.iter().chain(damaged).copied().collect();
-        self.write_notes(maintainer, notes, remove)?;
+        self.write_notes(maintainer, notes, ids.clone())?;
         let mut state = self.state_mut();
         let kept = |all: &Arc<Vec<Arc<Block>>>| -> Arc<Vec<Arc<Block>>> {
             Arc::new(all.iter().filter(|block| !ids.contains(&block.row.id)).cloned().collect())

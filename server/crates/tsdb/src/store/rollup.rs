@@ -56,7 +56,13 @@ impl Tsdb {
 
     /// Whether all that a block of samples holds is in rollups too.
     pub(super) fn is_rolled_up(&self, maintainer: &Maintainer, block: &Block) -> bool {
-        let rollups = Arc::clone(&self.state().rollups);
+        let (rollups, notes) = {
+            let state = self.state();
+            (Arc::clone(&state.rollups), Arc::clone(&state.notes))
+        };
+        if notes.stale.iter().any(|&(start, end)| block.overlaps(start, end)) {
+            return false;
+        }
         self.options.rollups.iter().all(|level| {
             let until = self.rolled_up_to(maintainer, &rollups, level);
             until.is_some_and(|until| block.row.max_time <= until)
@@ -85,7 +91,7 @@ impl Tsdb {
     }
 
     /// Up to where the rollups of a level reach; `None` before the first.
-    fn rolled_up_to(
+    pub(super) fn rolled_up_to(
         &self,
         maintainer: &Maintainer,
         rollups: &[Arc<Block>],
@@ -192,20 +198,28 @@ impl Tsdb {
     }
 }
 
-/// Where in a range samples are known as rollups only, ascending: the finest windows there are.
+/// Where in a range samples are known as rollups only, ascending: the finest windows there are. It is the
+/// same for all nodes, so where one has rollups only the samples of the others are rolled up as they are
+/// read.
 pub(super) fn zones(state: &State, start: Timestamp) -> Vec<Zone> {
-    let mut windows: Vec<i64> = state.rollups.iter().map(|block| block.window_ms).collect();
+    let own = (&**state.rollups, state.notes.raw_since);
+    let peers = state.peers.0.values().map(|peer| (&*peer.rollups, peer.notes.raw_since));
+    let nodes: Vec<(&[Arc<Block>], Timestamp)> = std::iter::once(own).chain(peers).collect();
+    let rollups = || nodes.iter().flat_map(|(rollups, _)| *rollups);
+    let mut windows: Vec<i64> = rollups().map(|block| block.window_ms).collect();
     windows.sort_unstable();
     windows.dedup();
     let mut zones = Vec::new();
-    let mut until = state.notes.raw_since;
+    let mut until = nodes.iter().map(|&(_, since)| since).max().unwrap_or(Timestamp::MIN);
     for window_ms in windows {
         let until_here = until.div_euclid(window_ms).saturating_mul(window_ms);
         if until_here < start {
             break;
         }
-        let own = state.rollups.iter().filter(|block| block.window_ms == window_ms);
-        let first = own.map(|block| block.row.min_time).min().unwrap_or(Timestamp::MAX);
+        let first = rollups().filter(|block| block.window_ms == window_ms);
+        let first = first.map(|block| block.row.min_time).min().unwrap_or(Timestamp::MAX);
+        let known = nodes.iter().map(|(rollups, _)| known_since(rollups, window_ms)).max();
+        let first = first.max(known.unwrap_or(Timestamp::MIN));
         if first <= until_here {
             zones.push(Zone { until: until_here, window_ms });
             until = first.saturating_sub(window_ms);
@@ -213,4 +227,20 @@ pub(super) fn zones(state: &State, start: Timestamp) -> Vec<Zone> {
     }
     zones.reverse();
     zones
+}
+
+/// The end of the first window of a length before which a node has only longer ones; the beginning of
+/// time when it has none that are longer before its first.
+fn known_since(rollups: &[Arc<Block>], window_ms: i64) -> Timestamp {
+    let times = |is_wanted: &dyn Fn(i64) -> bool| -> Option<(Timestamp, Timestamp)> {
+        let wanted = || rollups.iter().filter(|block| is_wanted(block.window_ms));
+        let first = wanted().map(|block| block.row.min_time).min()?;
+        Some((first, wanted().map(|block| block.row.max_time).max()?))
+    };
+    let fine = times(&|length| length == window_ms);
+    match (fine, times(&|length| length > window_ms)) {
+        (Some((first, _)), Some((coarse, _))) if coarse < first => first,
+        (None, Some((_, last))) => last.saturating_add(window_ms),
+        _ => Timestamp::MIN,
+    }
 }

@@ -12,16 +12,20 @@ use model::{
 
 use super::Tsdb;
 
-/// Block and number of the pages that one query needed and could not read.
+/// What one query needed and could not read: a block, and the number of a page unless it is all of it.
 #[derive(Debug, Default)]
-pub(super) struct LeftOut(Mutex<BTreeSet<(u64, u32)>>);
+pub(super) struct LeftOut(Mutex<BTreeSet<(u64, Option<u32>)>>);
 
 impl LeftOut {
-    pub(super) fn note(&self, block: u64, page: u32) {
-        self.lock().insert((block, page));
+    pub(super) fn note_page(&self, block: u64, page: u32) {
+        self.lock().insert((block, Some(page)));
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeSet<(u64, u32)>> {
+    pub(super) fn note_block(&self, block: u64) {
+        self.lock().insert((block, None));
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeSet<(u64, Option<u32>)>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -38,6 +42,18 @@ impl Tsdb {
     pub fn view(&self) -> View<'_> {
         View { store: self, left_out: LeftOut::default() }
     }
+
+    /// Notes the blocks in the range of a request whose index cannot be read: nobody knows what they
+    /// hold.
+    pub(super) fn note_damaged(&self, request: &Select<'_>, left_out: &LeftOut) {
+        let state = self.state();
+        let peers = state.peers.0.values().flat_map(|peer| &peer.damaged);
+        for block in state.damaged.iter().chain(peers) {
+            if block.min_time <= request.end && block.max_time >= request.start {
+                left_out.note_block(block.id);
+            }
+        }
+    }
 }
 
 impl Storage for View<'_> {
@@ -46,14 +62,17 @@ impl Storage for View<'_> {
     }
 
     fn series(&self, request: &Select<'_>) -> Result<Vec<Labels>, StorageError> {
+        self.store.note_damaged(request, &self.left_out);
         self.store.series(request)
     }
 
     fn label_names(&self, request: &Select<'_>) -> Result<Vec<String>, StorageError> {
+        self.store.note_damaged(request, &self.left_out);
         self.store.label_names(request)
     }
 
     fn label_values(&self, name: &str, request: &Select<'_>) -> Result<Vec<String>, StorageError> {
+        self.store.note_damaged(request, &self.left_out);
         self.store.label_values(name, request)
     }
 
@@ -62,12 +81,12 @@ impl Storage for View<'_> {
     }
 
     fn left_out(&self) -> Vec<String> {
-        let pages = self.left_out.lock();
-        pages
-            .iter()
-            .map(|(block, page)| {
-                format!("page {page} of block {block} is damaged; the samples in it are left out")
-            })
-            .collect()
+        let left_out = self.left_out.lock();
+        let place = |(block, page): &(u64, Option<u32>)| match page {
+            Some(page) => format!("page {page} of block {block}"),
+            None => format!("the index of block {block}"),
+        };
+        let warning = |at| format!("{} is damaged; the samples in it are left out", place(at));
+        left_out.iter().map(warning).collect()
     }
 }

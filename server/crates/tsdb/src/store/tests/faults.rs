@@ -203,6 +203,18 @@ fn a_damaged_block_is_named_kept_and_expires() {
     assert_eq!(report.damaged_blocks.len(), 1);
     assert_eq!((report.damaged_blocks[0].id, report.blocks), (1, 1));
     assert_eq!(contents(&store)[0].1.float_times, [1]);
+    for (start, end, is_touched) in [(0, 0, true), (0, 9, true), (1, 9, false)] {
+        let (view, matchers) = (store.view(), [Matcher::equal("job", "j0")]);
+        let request = Select { start, end, ..all(&matchers) };
+        assert_eq!(view.select(&request).unwrap().labels().len(), usize::from(end > 0));
+        let warning = "the index of block 1 is damaged; the samples in it are left out";
+        let expected = if is_touched { vec![warning.to_owned()] } else { Vec::new() };
+        assert_eq!(view.left_out(), expected, "{start} to {end}");
+        let other = store.view();
+        other.series(&request).unwrap();
+        assert_eq!(other.left_out(), expected, "{start} to {end}");
+    }
+    assert_eq!(store.damaged_blocks(), [1]);
     store.maintain(1_000).unwrap();
     assert_eq!(engine.block_ids(), [1, 2], "a person may still want it");
     let done = store.maintain(100 * 86_400_000).unwrap();

@@ -103,3 +103,63 @@ fn an_import_that_failed_is_completed_by_the_next() {
         }
     }
 }
+
+#[test]
+fn what_is_imported_after_its_time_was_rolled_up_is_rolled_up_too() {
+    let level = |minutes| crate::RollupLevel {
+        window: Duration::from_mins(minutes),
+        retention: Duration::from_hours(400 * 24),
+    };
+    let options = Options { rollups: vec![level(5), level(60)], ..retained() };
+    let span = |series: usize, step: i64, shift: i64| {
+        let mut batch = ImportBatch::default();
+        for job in 0..series {
+            let times = (0..2 * DAY_MS / step).map(|i| 10 * DAY_MS + 43_200_000 + i * step + shift);
+            let samples: Vec<_> = times.map(|at| (at, (at / 1_000 % 977) as f64)).collect();
+            batch.push(&labels(job), &samples);
+        }
+        batch
+    };
+    let settle = |store: &Tsdb, now: Timestamp| {
+        for _ in 0..12 {
+            store.maintain(now).unwrap();
+        }
+    };
+    let windows = |store: &Tsdb| {
+        let selection = store.select(&all(&[])).unwrap();
+        let read = |(index, labels): (usize, &Labels)| {
+            let mut column = model::rollup::RollupColumn::default();
+            selection.read_rollups(index, &mut column).unwrap();
+            (labels.clone(), column)
+        };
+        let found: Vec<_> = selection.labels().iter().enumerate().map(read).collect();
+        (selection.zones().to_vec(), found)
+    };
+    // The one has everything before any of it is rolled up.
+    let (expected, _) = open(&Arc::new(MemoryEngine::new()), &options);
+    expected.import(span(2, 600_000, 0), NOW).unwrap();
+    expected.import(span(3, 420_000, 7), NOW).unwrap();
+    settle(&expected, NOW);
+
+    for restarts in [false, true] {
+        let engine = Arc::new(MemoryEngine::new());
+        let (mut store, _) = open(&engine, &options);
+        store.import(span(2, 600_000, 0), NOW).unwrap();
+        settle(&store, NOW);
+        assert!(store.stats().rollups >= 4);
+        store.import(span(3, 420_000, 7), NOW).unwrap();
+        if restarts {
+            // Nothing of it was rolled up when the process ended.
+            store = open(&engine, &options).0;
+        }
+        settle(&store, NOW);
+        let later = NOW + 9 * DAY_MS;
+        settle(&store, later);
+        settle(&expected, later);
+        assert_eq!(windows(&store), windows(&expected), "restarts: {restarts}");
+        let (zones, found) = windows(&store);
+        assert_eq!((zones.len(), found.len()), (1, 3));
+        assert!(found.iter().all(|(_, column)| !column.floats.is_empty()));
+        assert_eq!(crate::verify::verify(&*engine, &mut |_| ()).unwrap().damages, []);
+    }
+}

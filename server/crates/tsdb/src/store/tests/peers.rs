@@ -92,7 +92,7 @@ impl Engine for Node {
     }
 }
 
-/// Two stores; a store is opened again by asking for it again.
+/// Up to three stores; a store is opened again by asking for it again.
 struct Cluster {
     all: Arc<Vec<MemoryEngine>>,
     deleted: Arc<Vec<AtomicU64>>,
@@ -100,14 +100,18 @@ struct Cluster {
 
 impl Cluster {
     fn new() -> Self {
-        let all = Arc::new(vec![MemoryEngine::new(), MemoryEngine::new()]);
-        Self { all, deleted: Arc::new(vec![AtomicU64::new(0), AtomicU64::new(0)]) }
+        let all = Arc::new((0..3).map(|_| MemoryEngine::new()).collect());
+        Self { all, deleted: Arc::new((0..3).map(|_| AtomicU64::new(0)).collect()) }
     }
 
     fn open(&self, number: usize, grace: Duration) -> Tsdb {
+        let options = Options { node: Some(number as u16), page_grace: grace, ..options() };
+        self.open_with(number, options)
+    }
+
+    fn open_with(&self, number: usize, options: Options) -> Tsdb {
         let (all, deleted) = (Arc::clone(&self.all), Arc::clone(&self.deleted));
         let node = Arc::new(Node { number, all, deleted, limit: 3 });
-        let options = Options { node: Some(number as u16), page_grace: grace, ..options() };
         Tsdb::open(node, options).unwrap().0
     }
 }
@@ -237,6 +241,209 @@ fn keys_of_blocks_carry_day_and_node_and_rise() {
     assert_eq!(days, [20_000, 20_000, 20_001]);
 }
 
+/// Keys of blocks carry the day, and those of day 0 are for what does not go with one.
+const BASE: i64 = 20_000 * 86_400_000;
+
+/// Options with rollups, for samples that are kept for four hours.
+fn rolling(number: usize) -> Options {
+    let level = |minutes, hours| crate::RollupLevel {
+        window: Duration::from_mins(minutes),
+        retention: Duration::from_hours(hours),
+    };
+    Options {
+        retention: Duration::from_hours(4),
+        out_of_order_window: Duration::from_hours(1),
+        rollups: vec![level(5, 48), level(60, 400)],
+        node: Some(number as u16),
+        ..options()
+    }
+}
+
+/// All windows of the series that a selection has, by their labels.
+fn windows(
+    store: &Tsdb,
+    start: i64,
+    end: i64,
+) -> (Vec<model::rollup::Zone>, Vec<(Labels, model::rollup::RollupColumn)>) {
+    let selection = store.select(&Select { start, end, ..all(&[]) }).unwrap();
+    let read = |(index, labels): (usize, &Labels)| {
+        let mut column = model::rollup::RollupColumn::default();
+        selection.read_rollups(index, &mut column).unwrap();
+        (labels.clone(), column)
+    };
+    let all = selection.labels().iter().enumerate().map(read);
+    let windows = all.filter(|(_, column)| !column.is_empty()).collect();
+    (selection.zones().to_vec(), windows)
+}
+
+#[test]
+fn rollups_of_other_nodes_answer_where_their_samples_are_gone() {
+    const MINUTE: i64 = 60_000;
+    let cluster = Cluster::new();
+    let open = |number| cluster.open_with(number, rolling(number));
+    let (a, b) = (open(0), open(1));
+    let single = Arc::new(MemoryEngine::new());
+    let single = super::open(&single, &Options { node: None, ..rolling(0) }).0;
+    for minute in 1..=12 * 60 {
+        let time = BASE + minute * MINUTE - 13_000;
+        // The first series changes over from one node to the other every seven minutes; each node has one
+        // of its own as well.
+        let (value, is_a) = ((minute % 100) as f64, minute / 7 % 2 == 0);
+        for (store, jobs) in [
+            (&a, if is_a { vec![0, 1] } else { vec![1] }),
+            (&b, if is_a { vec![2] } else { vec![0, 2] }),
+        ] {
+            let samples: Vec<_> = jobs
+                .iter()
+                .map(|&job| (store.resolve(&labels(job)), Value::Float(value)))
+                .collect();
+            let batch = Batch { timestamp: time, samples: &samples, ..Batch::default() };
+            assert!(store.commit(&batch).is_durable);
+        }
+        assert!(flush(&single, time, 3, value).is_durable);
+        a.maintain(time).unwrap();
+        single.maintain(time).unwrap();
+        // This one is behind with what has to be done, so that it has samples where the other has none.
+        b.maintain(time - 100 * MINUTE).unwrap();
+    }
+    assert!(a.stats().expired_blocks > 0 && b.stats().expired_blocks > 0);
+    for store in [&a, &b, &open(0), &open(1)] {
+        store.follow().unwrap();
+        for (start, end) in [(0, 720), (100, 333), (401, 407), (303, 552), (330, 331)] {
+            let (zones, found) = windows(store, BASE + start * MINUTE, BASE + end * MINUTE);
+            let (expected_zones, expected) =
+                windows(&single, BASE + start * MINUTE, BASE + end * MINUTE);
+            assert_eq!(zones, expected_zones);
+            assert_eq!(found, expected, "{start} {end}");
+        }
+        assert_eq!(contents(store), contents(&single));
+    }
+}
+
+fn delete(store: &Tsdb, job: &str, start: i64, end: i64) {
+    store.delete(&[Matcher::equal("job", job)], start, end).unwrap();
+}
+
+/// How many samples there are of each series.
+fn counts(store: &Tsdb) -> Vec<(String, usize)> {
+    let of = |(labels, column): (Labels, Column)| {
+        (labels.get("job").unwrap_or_default().to_owned(), column.len())
+    };
+    contents(store).into_iter().map(of).collect()
+}
+
+#[test]
+fn a_deletion_holds_for_every_node_and_for_one_that_comes_back() {
+    let cluster = Cluster::new();
+    let (a, b, c) = (cluster.open(0, Duration::ZERO), cluster.open(1, Duration::ZERO), 2);
+    let c = cluster.open(c, Duration::ZERO);
+    for (store, offset) in [(&a, 0), (&b, 1), (&c, 2)] {
+        // Some in a block, some in memory.
+        assert!(flush(store, BASE + 1_000 + offset, 2, 1.0).is_durable);
+        store.seal().unwrap();
+        assert!(flush(store, BASE + 2_000 + offset, 2, 2.0).is_durable);
+    }
+    drop(c);
+    for store in [&a, &b] {
+        store.follow().unwrap();
+    }
+    let expect = |store: &Tsdb, expected: &[(&str, usize)], what: &str| {
+        let expected: Vec<(String, usize)> =
+            expected.iter().map(|(job, count)| ((*job).to_owned(), *count)).collect();
+        assert_eq!(counts(store), expected, "{what}");
+        let jobs: Vec<&str> = expected.iter().map(|(job, _)| &**job).collect();
+        assert_eq!(store.label_values("job", &all(&[])).unwrap(), jobs, "{what}");
+    };
+    expect(&b, &[("j0", 6), ("j1", 6)], "before");
+    delete(&a, "j0", i64::MIN, i64::MAX);
+    expect(&a, &[("j1", 6)], "at once where it was asked");
+    b.follow().unwrap();
+    expect(&b, &[("j1", 6)], "as soon as it is heard of");
+    // What is written now stays, on each of them.
+    assert!(flush(&a, BASE + 3_000, 2, 3.0).is_durable);
+    assert!(flush(&b, BASE + 3_001, 2, 3.0).is_durable);
+    for _ in 0..6 {
+        for store in [&a, &b] {
+            store.maintain(BASE + 4_000).unwrap();
+            store.follow().unwrap();
+            expect(store, &[("j0", 2), ("j1", 8)], "while one is down");
+        }
+    }
+    assert!(a.deletion_requests().concern(2), "one has not heard of it yet");
+    assert!(!a.deletion_requests().concern(1));
+    // A restart changes nothing, nor does it for one that knew nothing of it.
+    let (a, b) = (cluster.open(0, Duration::ZERO), cluster.open(1, Duration::ZERO));
+    for store in [&a, &b] {
+        store.follow().unwrap();
+        expect(store, &[("j0", 2), ("j1", 8)], "after a restart");
+    }
+    let c = cluster.open(2, Duration::ZERO);
+    c.follow().unwrap();
+    expect(&c, &[("j0", 2), ("j1", 8)], "the one that comes back");
+    assert!(flush(&c, BASE + 3_002, 2, 3.0).is_durable);
+    for store in [&a, &b, &c] {
+        store.follow().unwrap();
+        store.clean_deletions().unwrap();
+        store.maintain(BASE + 5_000).unwrap();
+        store.follow().unwrap();
+        expect(store, &[("j0", 3), ("j1", 9)], "all have heard of it");
+    }
+    for store in [&a, &b, &c] {
+        store.seal().unwrap();
+        store.follow().unwrap();
+        store.clean_deletions().unwrap();
+        store.maintain(BASE + 6_000).unwrap();
+        assert_eq!(store.stats().pending_deletions, 0);
+        assert!(!store.deletion_requests().concern(2));
+    }
+    let left = cluster.all.iter().flat_map(|engine| engine.blocks().unwrap());
+    let notes = left.filter(|row| row.level == 0).map(|row| Notes::open(&row.index).unwrap());
+    assert!(notes.into_iter().all(|n| n.requests.is_empty() && n.deletions.is_empty()));
+}
+
+#[test]
+fn what_a_node_that_is_gone_left_is_deleted_by_whoever_takes_care_of_it() {
+    let cluster = Cluster::new();
+    let (a, gone) = (cluster.open(0, Duration::ZERO), cluster.open(1, Duration::ZERO));
+    assert!(flush(&gone, BASE + 1_000, 2, 1.0).is_durable);
+    gone.seal().unwrap();
+    assert!(flush(&gone, BASE + 2_000, 2, 1.0).is_durable);
+    drop(gone);
+    delete(&a, "j0", i64::MIN, i64::MAX);
+    let requests = a.deletion_requests();
+    assert!(requests.concern(1));
+    let cared = cluster.open(1, Duration::ZERO);
+    assert_eq!(counts(&cared).len(), 2);
+    cared.carry_out(&requests).unwrap();
+    assert_eq!(counts(&cared), [("j1".to_owned(), 2)]);
+    drop(cared);
+    a.maintain(BASE + 3_000).unwrap();
+    assert!(!a.deletion_requests().concern(1));
+    assert_eq!(counts(&a), [("j1".to_owned(), 2)]);
+}
+
+#[test]
+fn frames_between_which_something_was_deleted_are_replayed_in_order() {
+    let cluster = Cluster::new();
+    let (a, b) = (cluster.open(0, Duration::ZERO), cluster.open(1, Duration::ZERO));
+    for tick in 1..=5 {
+        assert!(flush(&b, BASE + tick * 1_000, 2, 1.0).is_durable);
+    }
+    a.follow().unwrap();
+    delete(&b, "j0", i64::MIN, i64::MAX);
+    // Both hear of the deletion together with what came after it.
+    for tick in 6..=9 {
+        assert!(flush(&b, BASE + tick * 1_000, 2, 1.0).is_durable);
+    }
+    let c = cluster.open(2, Duration::ZERO);
+    for store in [&a, &c] {
+        store.follow().unwrap();
+        assert_eq!(counts(store), counts(&b));
+        assert_eq!(counts(store), [("j0".to_owned(), 4), ("j1".to_owned(), 9)]);
+        assert_eq!(store.stats().damaged_frames, 0);
+    }
+}
+
 /// What one of the nodes does.
 #[derive(Debug, Clone, Copy)]
 enum Step {
@@ -245,6 +452,7 @@ enum Step {
     Maintain,
     Restart,
     Follow,
+    Delete { job: usize },
 }
 
 fn any_step() -> impl Strategy<Value = (usize, Step)> {
@@ -254,6 +462,7 @@ fn any_step() -> impl Strategy<Value = (usize, Step)> {
         2 => Just(Step::Maintain),
         1 => Just(Step::Restart),
         4 => Just(Step::Follow),
+        1 => (0_usize..3).prop_map(|job| Step::Delete { job }),
     ];
     (0_usize..2, step)
 }
@@ -267,13 +476,22 @@ proptest! {
     ) {
         let cluster = Cluster::new();
         let mut nodes = [cluster.open(0, Duration::ZERO), cluster.open(1, Duration::ZERO)];
-        let mut expected = 0;
+        let mut expected = [0_usize; 3];
         for (time, (node, step)) in (1_i64..).zip(steps) {
-            let time = time * 1_000;
+            let time = BASE + time * 1_000;
             match step {
                 Step::Flush { series } => {
+                    // What a node writes before it hears of a deletion counts as written before.
+                    nodes[node].follow().unwrap();
                     prop_assert!(flush(&nodes[node], time, series, time as f64).is_durable);
-                    expected += series;
+                    expected[..series].iter_mut().for_each(|count| *count += 1);
+                }
+                Step::Delete { job } => {
+                    delete(&nodes[node], &format!("j{job}"), i64::MIN, i64::MAX);
+                    expected[job] = 0;
+                    let job = format!("j{job}");
+                    let left = counts(&nodes[node]).into_iter().find(|(name, _)| *name == job);
+                    prop_assert_eq!(left, None);
                 }
                 Step::Seal => drop(nodes[node].seal().unwrap()),
                 Step::Maintain => drop(nodes[node].maintain(time).unwrap()),
@@ -283,7 +501,7 @@ proptest! {
         }
         for node in &nodes {
             node.follow().unwrap();
-            prop_assert_eq!(count(node), expected);
+            prop_assert_eq!(count(node), expected.iter().sum::<usize>());
             prop_assert_eq!(node.stats().damaged_frames, 0);
             prop_assert_eq!(node.stats().damaged_pages, 0);
         }
