@@ -293,6 +293,7 @@ impl Evaluator<'_> {
                 let (series, spec) = self.subquery(subquery, steps)?;
                 let mut windows = Vec::with_capacity(steps.count);
                 for (labels, dropped, column) in &series {
+                    self.ctx.check()?;
                     spec.windows(&steps, column, &[], &mut windows);
                     visit(&shared.job(labels, column, &windows, spec), labels, *dropped)?;
                 }

@@ -276,6 +276,8 @@ impl Tsdb {
             state.head.finish_seal();
             self.counters.seals.add(1);
         }
+        drop(state);
+        self.note_change(Timestamp::MIN);
         maintainer.is_uncertain = false;
         Ok(())
     }
