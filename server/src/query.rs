@@ -1,6 +1,10 @@
 //! Runs queries on blocking threads, with a limit on how many at once, a deadline, and an end when
 //! nobody waits any more.
 
+mod cache;
+mod helpers;
+mod slow;
+
 use std::{
     sync::{
         Arc,
@@ -9,10 +13,14 @@ use std::{
     time::Duration,
 };
 
-use model::{Storage, Timestamp};
-use promql::{Context, Engine, EvalError, Expr, Output, ParseError, Range};
+use model::Timestamp;
+use promql::{Context, Engine, EvalError, Expr, Output, ParseError, Profiling, Range};
 use tokio::{sync::Semaphore, time::Instant};
 use tsdb::Tsdb;
+
+use cache::{Cache, Cacheable};
+use helpers::Helpers;
+pub(crate) use slow::SlowLog;
 
 /// What a single query asks for besides its expression.
 #[derive(Debug, Clone, Copy, Default)]
@@ -21,6 +29,12 @@ pub(crate) struct QueryOptions {
     pub(crate) timeout: Option<Duration>,
     /// Another lookback than the server's.
     pub(crate) lookback: Option<Duration>,
+    /// Neither look at answers that are kept, nor keep this one.
+    pub(crate) skips_cache: bool,
+    /// Measure the time of each part of the expression.
+    pub(crate) explains: bool,
+    /// Count the samples of each step.
+    pub(crate) counts_steps: bool,
 }
 
 /// Why a query has no answer.
@@ -41,6 +55,8 @@ pub(crate) struct QueryStats {
     pub(crate) total: AtomicU64,
     /// Queries that failed.
     pub(crate) failed: AtomicU64,
+    /// Queries that took longer than `query.slow`.
+    pub(crate) slow: AtomicU64,
 }
 
 /// The way to ask the store.
@@ -49,22 +65,34 @@ pub(crate) struct Queries {
     store: Arc<Tsdb>,
     engine: Arc<Engine>,
     permits: Arc<Semaphore>,
-    timeout: Duration,
+    helpers: Arc<Helpers>,
+    limits: Limits,
+    pub(crate) cache: Arc<Cache>,
     pub(crate) stats: Arc<QueryStats>,
 }
 
+/// What queries may cost beyond what the engine limits.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limits {
+    /// How many run at the same time.
+    pub(crate) max_concurrent: usize,
+    /// How long one may take.
+    pub(crate) timeout: Duration,
+    /// The memory for answers that are kept; 0 keeps none.
+    pub(crate) cache_bytes: u64,
+    /// From how long on a query is logged; zero logs none.
+    pub(crate) slow: Duration,
+}
+
 impl Queries {
-    pub(crate) fn new(
-        store: Arc<Tsdb>,
-        engine: Engine,
-        max_concurrent: usize,
-        timeout: Duration,
-    ) -> Self {
+    pub(crate) fn new(store: Arc<Tsdb>, engine: Engine, limits: Limits) -> Self {
         Self {
             store,
             engine: Arc::new(engine),
-            permits: Arc::new(Semaphore::new(max_concurrent)),
-            timeout,
+            permits: Arc::new(Semaphore::new(limits.max_concurrent)),
+            helpers: Arc::default(),
+            limits,
+            cache: Arc::new(Cache::new(limits.cache_bytes)),
             stats: Arc::default(),
         }
     }
@@ -87,8 +115,11 @@ impl Queries {
         options: QueryOptions,
     ) -> Result<Output, QueryError> {
         let expr = self.parse(text)?;
-        self.evaluate(options, move |engine, store, ctx| engine.instant(store, &expr, at, ctx))
-            .await
+        let log = SlowLog::new(self, text, (at, at, 0));
+        self.evaluate(options, options.explains, log, move |queries, ctx| {
+            queries.engine.instant(&queries.store.view(), &expr, at, ctx)
+        })
+        .await
     }
 
     /// The values of an expression at every step.
@@ -99,8 +130,19 @@ impl Queries {
         options: QueryOptions,
     ) -> Result<Output, QueryError> {
         let expr = self.parse(text)?;
-        self.evaluate(options, move |engine, store, ctx| engine.range(store, &expr, range, ctx))
-            .await
+        let log = SlowLog::new(self, text, (range.start, range.end, range.step_ms));
+        let lookback = options.lookback.unwrap_or(self.engine.options().lookback);
+        let uses_cache = self.cache.is_enabled() && !options.skips_cache && !options.explains;
+        let cacheable = if uses_cache { Cacheable::of(&expr, range, lookback) } else { None };
+        // A clock costs little beside rows of many steps.
+        self.evaluate(options, true, log, move |queries, ctx| {
+            let Queries { engine, store, cache, .. } = queries;
+            match cacheable {
+                Some(query) => cache.range(&query, &expr, engine, store, ctx),
+                None => engine.range(&store.view(), &expr, range, ctx),
+            }
+        })
+        .await
     }
 
     /// Reads from the store on a blocking thread, within the same limits as a query.
@@ -124,12 +166,14 @@ impl Queries {
     async fn evaluate(
         &self,
         options: QueryOptions,
-        work: impl FnOnce(&Engine, &dyn Storage, &Context<'_>) -> Result<Output, EvalError>
-        + Send
-        + 'static,
+        has_clock: bool,
+        log: SlowLog,
+        work: impl FnOnce(&Self, &Context<'_>) -> Result<Output, EvalError> + Send + 'static,
     ) -> Result<Output, QueryError> {
-        let timeout = options.timeout.map_or(self.timeout, |timeout| timeout.min(self.timeout));
-        let deadline = Instant::now() + timeout;
+        let most = self.limits.timeout;
+        let timeout = options.timeout.map_or(most, |timeout| timeout.min(most));
+        let started = Instant::now();
+        let deadline = started + timeout;
         let permits = Arc::clone(&self.permits);
         let Ok(permit) = tokio::time::timeout_at(deadline, permits.acquire_owned()).await else {
             self.count(false);
@@ -137,16 +181,22 @@ impl Queries {
         };
         let cancelled = CancelOnDrop::default();
         let flag = Arc::clone(&cancelled.0);
-        let (store, engine) = (Arc::clone(&self.store), Arc::clone(&self.engine));
+        let queries = self.clone();
         let result = blocking(move || {
             let _permit = permit;
             let is_late = || Instant::now() >= deadline;
+            let clock = || started.elapsed();
             let ctx = Context {
                 cancelled: Some(&flag),
                 is_late: Some(&is_late),
                 lookback: options.lookback,
+                workers: Some(&*queries.helpers),
+                counts_steps: options.counts_steps,
+                profile: Some(Profiling { clock: if has_clock { Some(&clock) } else { None } }),
             };
-            work(&engine, &store.view(), &ctx)
+            let result = work(&queries, &ctx);
+            log.finish(started.elapsed(), &result);
+            result
         })
         .await;
         self.count(result.is_ok());

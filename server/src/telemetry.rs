@@ -140,6 +140,14 @@ definitions! {
         "How long the oldest request has waited for an endpoint of remote write.";
     QUERIES = "bellwether_query_total", Counter, false, "Queries asked.";
     QUERIES_FAILED = "bellwether_query_failed_total", Counter, false, "Queries that had no answer.";
+    QUERIES_SLOW = "bellwether_query_slow_total", Counter, false,
+        "Queries that took longer than `query.slow`; the log has them.";
+    QUERY_CACHE_HITS = "bellwether_query_cache_hits_total", Counter, false,
+        "Range queries that used an answer that was kept.";
+    QUERY_CACHE_MISSES = "bellwether_query_cache_misses_total", Counter, false,
+        "Range queries that found no answer that was kept.";
+    QUERY_CACHE_BYTES = "bellwether_query_cache_bytes", Gauge, false,
+        "Memory of answers that are kept.";
     RULES = "bellwether_rules", Gauge, false, "Rules that are evaluated.";
     RULES_FAILING = "bellwether_rules_failing", Gauge, true, "Rules whose last evaluation failed.";
     RULE_SECONDS = "bellwether_rules_duration_seconds", Gauge, false,

@@ -3,7 +3,8 @@
 //! A failed step does not stop the others, except those that need what it makes. Nothing is
 //! measured against a clock.
 //!
-//! `--long` has the tests that draw by lot do so more often: the server is killed 200 times.
+//! `--long` has the tests that draw by lot do so more often: the server is killed 200 times, and
+//! Prometheus is asked 20,000 queries.
 //!
 //! Every cargo call selects the same packages, the workspace without `xtask`, because cargo unites
 //! the features of what is selected: another selection would compile the dependencies again.
@@ -17,13 +18,14 @@ use anyhow::{Result, bail};
 use std::process::Command;
 use tally::Tally;
 
-/// How often `--long` has the server killed while it writes.
-const LONG_KILLS: (&str, &str) = ("BELLWETHER_TEST_KILLS", "200");
+/// How often `--long` has the server killed while it writes, and how many queries it compares.
+const LONG: [(&str, &str); 2] =
+    [("BELLWETHER_TEST_KILLS", "200"), ("BELLWETHER_TEST_QUERIES", "20000")];
 
 pub(crate) fn run(args: &[String]) -> Result<()> {
-    let kills = match args {
-        [] => None,
-        [option] if option == "--long" => Some(LONG_KILLS),
+    let amounts: &[_] = match args {
+        [] => &[],
+        [option] if option == "--long" => &LONG,
         _ => bail!("usage: cargo xtask test [--long]"),
     };
     let stopwatch = Stopwatch::start();
@@ -52,7 +54,10 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
     if let (Some(variables), Some(())) = (variables, built) {
         tally.suite(
             "integration tests",
-            cargo_test().args(["--test", "it"]).envs(variables.clone()).envs(kills),
+            cargo_test()
+                .args(["--test", "it"])
+                .envs(variables.clone())
+                .envs(amounts.iter().copied()),
         );
         if web_ui.is_some() {
             tally.suite("browser tests", cargo_test().args(["--test", "browser"]).envs(variables));

@@ -170,31 +170,24 @@ fn crash(systems: &[System], count: usize, steps: usize, target: f64) -> Outcome
 /// Bytes per sample after so many hours, seals and merges included.
 fn bytes(systems: &[System], hours: usize) -> Outcome {
     let folders = systems.iter().map(|_| TempDir::new()).collect::<Result<Vec<_>, _>>()?;
-    // Ours is stopped each hour to be sealed, which otherwise happens once in an hour of real time.
     let mut servers = Vec::new();
     for (system, folder) in systems.iter().zip(&folders) {
-        let is_own = system.kind == Kind::Bellwether;
-        servers.push(if is_own { None } else { Some(system.start(folder.path())?) });
+        servers.push(system.start(folder.path())?);
     }
     // Some minutes late: what is older than a day when it comes is too old for us.
     let mut load = Load::new(0, SERIES, start_of(hours * STEPS_PER_HOUR) + 5 * 60_000);
     for _ in 0..hours {
         let requests = load.requests(STEPS_PER_HOUR);
-        for ((system, folder), server) in systems.iter().zip(&folders).zip(&servers) {
-            if let Some(server) = server {
-                http::write(server.address, &requests)?;
-                continue;
-            }
-            let server = system.start(folder.path())?;
+        for server in &servers {
             http::write(server.address, &requests)?;
-            server.stop()?;
-            seal::seal(&data_folder(folder.path()), load.next_ms)?;
         }
     }
     for ((system, folder), server) in systems.iter().zip(&folders).zip(servers) {
-        if let Some(server) = server {
-            server.settle()?;
-            server.stop()?;
+        server.settle()?;
+        server.stop()?;
+        if system.kind == Kind::Bellwether {
+            // What came since the last seal, which would go at the next one.
+            seal::seal(&data_folder(folder.path()), load.next_ms)?;
         }
         let samples = (SERIES * hours * STEPS_PER_HOUR) as f64;
         let bytes = system.stored_bytes(folder.path())? as f64;

@@ -1,4 +1,4 @@
-//! Seals and merges of our own store, done between two runs of the server instead of once an hour.
+//! The last seal of our own store, which a server would make some time after the last sample.
 
 use std::{path::Path, sync::Arc};
 

@@ -14,8 +14,10 @@ use anyhow::{Context as _, bail, ensure};
 
 use crate::http;
 
-/// Where the log of our server says where it listens.
-const PATIENCE: Duration = Duration::from_secs(180);
+/// The longest wait for a server.
+const PATIENCE: Duration = Duration::from_mins(3);
+/// Longer than our server waits between two looks at what has to be sealed and merged.
+const QUIET: Duration = Duration::from_secs(20);
 
 /// A server program.
 #[derive(Debug, Clone)]
@@ -73,7 +75,7 @@ impl System {
                 drop(child.kill());
                 bail!("{} is not ready after {PATIENCE:?}", self.name());
             }
-            thread::sleep(Duration::from_millis(2));
+            rest(Duration::from_millis(2));
         }
         Ok(Server { kind: self.kind, child, address, ready_after: started.elapsed() })
     }
@@ -196,7 +198,8 @@ impl Server {
     /// Makes the server write all it has in its final form, as far as it can be told to.
     pub(crate) fn settle(&self) -> anyhow::Result<()> {
         match self.kind {
-            Kind::Bellwether => {}
+            // Seals and merges.
+            Kind::Bellwether => self.wait_for_quiet()?,
             Kind::VictoriaMetrics => {
                 http::ask(self.address, "GET", "/internal/force_flush")?;
                 http::ask(self.address, "GET", "/internal/force_merge")?;
@@ -210,12 +213,12 @@ impl Server {
         Ok(())
     }
 
-    /// Waits until the server needs no processor for two seconds.
+    /// Waits until the server needs no processor for a while.
     fn wait_for_quiet(&self) -> anyhow::Result<()> {
         let started = now();
         let mut before = self.cpu_seconds()?;
         while started.elapsed() < PATIENCE {
-            thread::sleep(Duration::from_secs(2));
+            rest(QUIET);
             let used = self.cpu_seconds()?;
             if used - before < 0.1 {
                 return Ok(());
@@ -251,6 +254,11 @@ impl Drop for Server {
 #[expect(clippy::disallowed_methods, reason = "it measures, and there is no clock to be handed in")]
 pub(crate) fn now() -> Instant {
     Instant::now()
+}
+
+#[expect(clippy::disallowed_methods, reason = "a benchmark waits for other processes")]
+fn rest(pause: Duration) {
+    thread::sleep(pause);
 }
 
 fn bytes_below(folder: &Path) -> anyhow::Result<u64> {

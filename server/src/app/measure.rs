@@ -150,6 +150,11 @@ impl App {
         readings.add(t::STORE_BYTES, stats.page_bytes);
         readings.add(t::QUERIES, self.queries.stats.total.load(Ordering::Relaxed));
         readings.add(t::QUERIES_FAILED, self.queries.stats.failed.load(Ordering::Relaxed));
+        readings.add(t::QUERIES_SLOW, self.queries.stats.slow.load(Ordering::Relaxed));
+        let cache = &self.queries.cache;
+        readings.add(t::QUERY_CACHE_HITS, cache.hits.load(Ordering::Relaxed));
+        readings.add(t::QUERY_CACHE_MISSES, cache.misses.load(Ordering::Relaxed));
+        readings.add(t::QUERY_CACHE_BYTES, cache.bytes() as u64);
     }
 
     fn measure_remote_write(&self, readings: &mut Readings) {

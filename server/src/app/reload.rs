@@ -92,6 +92,7 @@ impl App {
             Arc::clone(&files.receivers);
         let app = Arc::clone(self);
         blocking(move || app.alerting.reload(files.groups, files.receivers, now)).await;
+        self.queries.cache.clear();
         tracing::info!("the configuration was reloaded");
         Ok(())
     }

@@ -40,7 +40,7 @@ use crate::{
     listen::{Listener, Opened, Sources},
     monitors::Monitors,
     pipeline::{Outside, Pipeline, PipelineStats, SeriesTable},
-    query::{Queries, blocking},
+    query::{self, Queries, blocking},
     remote::{
         outgoing::Outgoing,
         receive::{ReceiveOptions, Receiver},
@@ -107,8 +107,12 @@ pub(crate) async fn start(config: Config) -> anyhow::Result<Running> {
             max_series: config.query.max_series,
             ..promql::Options::default()
         }),
-        config.query.max_concurrent,
-        config.query.timeout.0,
+        query::Limits {
+            max_concurrent: config.query.max_concurrent,
+            timeout: config.query.timeout.0,
+            cache_bytes: config.query.cache.0,
+            slow: config.query.slow.0,
+        },
     );
     let (live, _) = broadcast::channel(LIVE_BUFFER);
     let runbooks = Arc::new(RunbookShelf::new(files.runbooks));

@@ -2,7 +2,10 @@
 
 use serde::Deserialize;
 
-use super::{Problems, value::Span};
+use super::{
+    Problems,
+    value::{Bytes, Span},
+};
 
 /// `[query]`.
 #[derive(Debug, Clone, Deserialize)]
@@ -18,6 +21,12 @@ pub(crate) struct Query {
     pub(crate) max_concurrent: usize,
     /// How far back an instant selector looks for a sample.
     pub(crate) lookback: Span,
+    /// The memory for answers of range queries that are kept, so that a dashboard that is looked at
+    /// again computes only the steps that are new or changed. Default `64MiB`; `0B` keeps none.
+    pub(crate) cache: Bytes,
+    /// From how long on a query is logged, with what each part of it did, and counted. Default `5s`;
+    /// `0s` logs none.
+    pub(crate) slow: Span,
 }
 
 impl Default for Query {
@@ -28,6 +37,8 @@ impl Default for Query {
             max_series: 500_000,
             max_concurrent: 8,
             lookback: Span::seconds(300),
+            cache: Bytes(64 << 20),
+            slow: Span::seconds(5),
         }
     }
 }

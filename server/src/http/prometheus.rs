@@ -9,6 +9,9 @@ mod params;
 mod query;
 mod rules;
 mod series;
+mod status;
+mod stream;
+mod tree;
 mod value;
 pub(crate) mod write;
 
@@ -28,12 +31,21 @@ pub(super) fn routes() -> Router<Shared> {
         .route("/query", get(query::instant).post(query::instant))
         .route("/query_range", get(query::range).post(query::range))
         .route("/format_query", get(query::format).post(query::format))
+        .route("/parse_query", get(tree::parse).post(tree::parse))
         .route("/series", get(series::series).post(series::series))
         .route("/labels", get(series::label_names).post(series::label_names))
         .route("/label/{name}/values", get(series::label_values))
         .route("/metadata", get(metadata::metadata))
         .route("/query_exemplars", get(metadata::exemplars).post(metadata::exemplars))
-        .route("/targets", get(metadata::targets))
+        .route("/targets", get(status::targets))
+        .route("/targets/metadata", get(status::targets_metadata))
+        .route("/alertmanagers", get(status::alertmanagers))
+        .route("/features", get(status::features))
+        .route("/notifications", get(status::notifications))
+        .route("/status/config", get(status::config))
+        .route("/status/flags", get(status::flags))
+        .route("/status/runtimeinfo", get(status::runtime_info))
+        .route("/status/walreplay", get(status::wal_replay))
         .route("/status/buildinfo", get(metadata::build_info))
         .route("/rules", get(rules::rules))
         .route("/alerts", get(rules::alerts))

@@ -31,6 +31,7 @@ mod own_metrics;
 mod postgres;
 mod prometheus;
 mod python_clients;
+mod query_api;
 mod remote_write;
 mod rust_client;
 mod support;

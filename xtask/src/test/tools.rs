@@ -83,8 +83,17 @@ const FAKETIME: Tool = Tool {
     look: || find_faketime(Path::new("/usr/lib")),
 };
 
-pub(crate) const ALL: [&Tool; 7] =
-    [&POSTGRES, &MARIADB, &CHROMIUM, &CHROMEDRIVER, &PYTHON, &NPM, &FAKETIME];
+/// Another engine for the same queries.
+const PROMETHEUS: Tool = Tool {
+    name: "prometheus",
+    variable: "BELLWETHER_TEST_PROMETHEUS",
+    debian: &["prometheus"],
+    ubuntu: &["prometheus"],
+    look: || command::find("prometheus"),
+};
+
+pub(crate) const ALL: [&Tool; 8] =
+    [&POSTGRES, &MARIADB, &CHROMIUM, &CHROMEDRIVER, &PYTHON, &NPM, &FAKETIME, &PROMETHEUS];
 
 /// Client libraries that the integration tests drive the server with, at fixed versions.
 const PYTHON_PACKAGES: [&str; 3] = ["statsd==4.0.1", "datadog==0.56.0", "aiosmtpd==1.4.6"];

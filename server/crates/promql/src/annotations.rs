@@ -145,16 +145,24 @@ impl Annotations {
 
     pub(crate) fn add(&mut self, note: &Note<'_>, span: Span) {
         let (level, message) = (note.level(), note.to_string());
-        match self.places.entry((level, message)) {
+        self.put(Annotation { level, message, span, forced: note.forced() });
+    }
+
+    /// Adds those of another piece of the query.
+    pub fn join(&mut self, other: Self) {
+        other.all.into_iter().for_each(|annotation| self.put(annotation));
+    }
+
+    fn put(&mut self, annotation: Annotation) {
+        match self.places.entry((annotation.level, annotation.message.clone())) {
             Entry::Occupied(place) => {
                 let known = &mut self.all[*place.get()];
-                known.span = span;
-                known.forced = known.forced.zip(note.forced()).map(|(a, b)| a.join(b));
+                known.span = annotation.span;
+                known.forced = known.forced.zip(annotation.forced).map(|(a, b)| a.join(b));
             }
             Entry::Vacant(place) => {
-                let message = place.key().1.clone();
                 place.insert(self.all.len());
-                self.all.push(Annotation { level, message, span, forced: note.forced() });
+                self.all.push(annotation);
             }
         }
     }

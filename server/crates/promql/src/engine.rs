@@ -1,6 +1,9 @@
 //! The way in: options, limits, results and errors.
 
+mod extend;
 mod output;
+mod plan;
+mod workers;
 
 use std::{
     sync::atomic::{AtomicBool, Ordering},
@@ -9,7 +12,10 @@ use std::{
 
 use model::{Labels, Storage, StorageError, Timestamp};
 
+pub use extend::{are_lasting, join, lookahead_ms};
 pub use output::{Output, Point, QueryValue, Series, Stats, VectorSample};
+pub use plan::{Plan, PlanNode, Work};
+pub use workers::{Task, Workers};
 
 use crate::{
     eval::{Evaluator, Steps},
@@ -55,6 +61,19 @@ pub struct Context<'a> {
     pub is_late: Option<&'a (dyn Fn() -> bool + Sync)>,
     /// Replaces [`Options::lookback`].
     pub lookback: Option<Duration>,
+    /// Who helps with large queries.
+    pub workers: Option<&'a dyn Workers>,
+    /// Whether to count the samples that each step sees, see [`Output::steps`].
+    pub counts_steps: bool,
+    /// Whether to keep account of what each part of the expression does, see [`Output::plan`].
+    pub profile: Option<Profiling<'a>>,
+}
+
+/// How account is kept of what each part of an expression does.
+#[derive(Clone, Copy, Default)]
+pub struct Profiling<'a> {
+    /// Measures time too; it is asked twice for each series and part.
+    pub clock: Option<&'a (dyn Fn() -> Duration + Sync)>,
 }
 
 impl std::fmt::Debug for Context<'_> {
@@ -63,7 +82,16 @@ impl std::fmt::Debug for Context<'_> {
             .field("cancelled", &self.cancelled)
             .field("has_deadline", &self.is_late.is_some())
             .field("lookback", &self.lookback)
+            .field("has_workers", &self.workers.is_some())
+            .field("counts_steps", &self.counts_steps)
+            .field("profile", &self.profile)
             .finish()
+    }
+}
+
+impl std::fmt::Debug for Profiling<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Profiling").field("has_clock", &self.clock.is_some()).finish()
     }
 }
 
@@ -206,7 +234,7 @@ impl Engine {
             ValueType::Vector => QueryValue::Vector(output::vector(evaluator.result(expr)?, steps)),
             ValueType::Matrix => QueryValue::Matrix(evaluator.raw_matrix(expr)?),
         };
-        Ok(evaluator.finish(value))
+        Ok(evaluator.finish(expr, value))
     }
 
     /// The values of an expression at every step, as a matrix ascending by labels.
@@ -237,7 +265,7 @@ impl Engine {
             }
         };
         series.sort_by(|a, b| a.labels.cmp(&b.labels));
-        Ok(evaluator.finish(QueryValue::Matrix(series)))
+        Ok(evaluator.finish(expr, QueryValue::Matrix(series)))
     }
 
     fn steps(&self, range: Range) -> Result<Steps, EvalError> {

@@ -8,13 +8,21 @@
 mod dispatch;
 mod invariant;
 mod length;
+mod parallel;
+mod profile;
 mod rows;
 mod select;
 mod starts;
 mod steps;
 mod window;
 
-use std::cell::{Cell, RefCell};
+use std::{
+    cell::{Cell, RefCell},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
 
 use model::{Storage, Timestamp};
 
@@ -25,9 +33,12 @@ pub(crate) use rows::{
 pub(crate) use steps::Steps;
 pub(crate) use window::{StepWindow, WindowSpec};
 
+use parallel::Share;
+use profile::Profile;
+
 use crate::{
     annotations::{Annotations, Note},
-    engine::{Context, EvalError, Options, Output, QueryValue, Stats},
+    engine::{Context, EvalError, Options, Output, QueryValue, Stats, Work},
     parser::{Expr, Span},
 };
 
@@ -44,7 +55,13 @@ pub(crate) struct Evaluator<'a> {
     pub(crate) lookback_ms: i64,
     annotations: RefCell<Annotations>,
     stats: Cell<Stats>,
-    held: Cell<usize>,
+    /// Samples in memory, those of all pieces of the query together.
+    held: Arc<AtomicUsize>,
+    /// When this evaluates a piece of the query: which series.
+    share: Option<Share<'a>>,
+    profile: Option<Profile<'a>>,
+    /// Samples seen by each step of the query, when they are counted.
+    seen: RefCell<Vec<u64>>,
 }
 
 impl<'a> Evaluator<'a> {
@@ -63,12 +80,17 @@ impl<'a> Evaluator<'a> {
             lookback_ms: i64::try_from(lookback.as_millis()).unwrap_or(i64::MAX),
             annotations: RefCell::default(),
             stats: Cell::default(),
-            held: Cell::new(0),
+            held: Arc::default(),
+            share: None,
+            profile: ctx.profile.map(|profiling| Profile::new(profiling.clock)),
+            seen: RefCell::new(vec![0; if ctx.counts_steps { query.count } else { 0 }]),
         }
     }
 
-    pub(crate) fn finish(self, value: QueryValue) -> Output {
+    pub(crate) fn finish(self, expr: &Expr, value: QueryValue) -> Output {
         Output {
+            steps: self.query.iter().zip(self.seen.take()).collect(),
+            plan: self.profile.as_ref().map(|profile| profile.plan(expr)),
             value,
             annotations: self.annotations.into_inner(),
             left_out: self.storage.left_out(),
@@ -91,10 +113,28 @@ impl<'a> Evaluator<'a> {
         self.annotations.borrow_mut().add(note, span);
     }
 
+    /// Counts what each step saw of a series. The steps of subqueries see it for the first one of the
+    /// query's that needs it.
+    fn count_seen(&self, steps: Steps, samples: impl Fn(usize) -> u64) {
+        let mut seen = self.seen.borrow_mut();
+        if seen.is_empty() {
+            return;
+        }
+        for step in 0..steps.count {
+            let after = (steps.at(step) - self.query.start + self.query.step - 1)
+                .div_euclid(self.query.step);
+            let place = usize::try_from(after).unwrap_or(0).min(seen.len() - 1);
+            seen[place] += samples(step);
+        }
+    }
+
     pub(crate) fn count_series(&self, series: usize) {
         let mut stats = self.stats.get();
         stats.series += series;
         self.stats.set(stats);
+        if let Some(profile) = &self.profile {
+            profile.count(Work { series, ..Work::default() });
+        }
     }
 
     /// Counts samples read and checks that they fit beside what is held.
@@ -102,21 +142,27 @@ impl<'a> Evaluator<'a> {
         let mut stats = self.stats.get();
         stats.samples += samples;
         self.stats.set(stats);
+        if let Some(profile) = &self.profile {
+            profile.count(Work { samples, ..Work::default() });
+        }
         self.check_memory(samples)
     }
 
     /// Counts samples that stay in memory until [`Self::release`].
     pub(crate) fn hold(&self, samples: usize) -> Result<(), EvalError> {
-        self.held.set(self.held.get() + samples);
+        self.held.fetch_add(samples, Ordering::Relaxed);
         self.check_memory(0)
     }
 
     pub(crate) fn release(&self, samples: usize) {
-        self.held.set(self.held.get().saturating_sub(samples));
+        let less = |held: usize| Some(held.saturating_sub(samples));
+        // The change itself never refuses.
+        let _before: Result<usize, usize> =
+            self.held.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
     }
 
     fn check_memory(&self, more: usize) -> Result<(), EvalError> {
-        let present = self.held.get() + more;
+        let present = self.held.load(Ordering::Relaxed) + more;
         let mut stats = self.stats.get();
         stats.peak_samples = stats.peak_samples.max(present);
         self.stats.set(stats);

@@ -4,7 +4,8 @@
 //! with its feature `promql-delayed-name-removal`); functions it calls experimental are there too.
 //!
 //! Deliberately absent: threads, sockets, clocks and any store. The engine reads through
-//! [`model::Storage`], is told the time, and asks [`Context`] whether it should go on.
+//! [`model::Storage`], is told the time, asks [`Context`] whether it should go on, and hands pieces of
+//! large queries to [`Workers`] when there are any.
 //!
 //! Invariants:
 //! - No text and no data make it panic; nesting, series, steps and samples are limited.
@@ -26,8 +27,9 @@ pub mod script;
 
 pub use annotations::{Annotation, Annotations, Level};
 pub use engine::{
-    Context, Engine, ErrorKind, EvalError, Options, Output, Point, QueryValue, Range, Series,
-    Stats, VectorSample,
+    Context, Engine, ErrorKind, EvalError, Options, Output, Plan, PlanNode, Point, Profiling,
+    QueryValue, Range, Series, Stats, Task, VectorSample, Work, Workers, are_lasting, join,
+    lookahead_ms,
 };
 pub use functions::{FUNCTIONS, Function, Variadic, find as find_function};
 pub use parser::{Expr, ParseError, parse};

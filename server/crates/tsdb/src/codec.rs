@@ -131,5 +131,13 @@ pub(crate) fn decode(chunk: &[u8], column: &mut Column) -> Result<(), FormatErro
     if reader.is_empty() { Ok(()) } else { Err(FormatError::Invalid("end of the samples")) }
 }
 
+/// The time of the first sample of a chunk.
+pub(crate) fn first_time(chunk: &[u8]) -> Result<Timestamp, FormatError> {
+    let mut reader = Reader::new(chunk);
+    reader.u8()?;
+    reader.u64()?;
+    times::first(&mut reader)
+}
+
 #[cfg(test)]
 mod tests;

@@ -46,6 +46,8 @@ pub(crate) struct Head {
     /// How many times the head was cut.
     cuts: u32,
     late: Vec<(u32, Timestamp, Value)>,
+    /// Samples since the last cut.
+    appended: u64,
     /// The memory held by samples and labels of all series.
     bytes: usize,
 }
@@ -198,6 +200,11 @@ impl Head {
         self.by_labels.len()
     }
 
+    /// How many samples came since the last cut, late ones included.
+    pub(crate) fn appended(&self) -> u64 {
+        self.appended
+    }
+
     pub(crate) fn index(&self) -> &HeadIndex {
         &self.index
     }
@@ -210,6 +217,7 @@ impl Head {
             return;
         };
         *used = self.cuts;
+        self.appended += 1;
         if series.last_time().is_some_and(|last| timestamp <= last) {
             self.late.push((slot, timestamp, value.clone()));
         } else {
@@ -259,6 +267,7 @@ impl Head {
     /// Sets aside all samples for sealing. Nothing may be set aside already.
     pub(crate) fn cut(&mut self) {
         self.cuts += 1;
+        self.appended = 0;
         for series in self.slots.iter_mut().filter_map(|slot| slot.series.as_mut()) {
             if !series.samples.is_empty() {
                 series.sealing =

@@ -51,5 +51,6 @@ pub use options::{Options, RollupLevel, day_of_block, first_block_of_day};
 pub use stats::{Health, Stats};
 pub use store::{
     Batch, Committed, DamagedBlock, DamagedFrame, DeleteError, Deleted, DeletionRequests,
-    ImportBatch, Imported, MaintainError, Maintenance, Newest, OpenError, ReplayReport, Tsdb, View,
+    ImportBatch, Imported, MaintainError, Maintenance, Moment, Newest, OpenError, ReplayReport,
+    Tsdb, View,
 };

@@ -22,8 +22,10 @@ use crate::{
     stats::{Counters, Health, Stats},
 };
 
+mod changes;
 mod deletion;
 mod follow;
+mod gathering;
 mod import;
 mod maintain;
 mod merge;
@@ -43,6 +45,7 @@ mod tests;
 mod view;
 mod writer;
 
+pub use changes::Moment;
 pub use deletion::{DeleteError, Deleted};
 pub use follow::DeletionRequests;
 pub use import::{ImportBatch, Imported};
@@ -51,6 +54,7 @@ pub use newest::Newest;
 pub use open::{DamagedBlock, DamagedFrame, OpenError, ReplayReport};
 pub use view::View;
 
+use changes::SharedChanges;
 use follow::Following;
 use maintain::Maintainer;
 pub(crate) use notes::Notes;
@@ -76,6 +80,8 @@ pub struct Tsdb {
     cache: Mutex<PageCache>,
     /// What is known of matchers; locked for a moment only, with any other lock held.
     conditions: Conditions,
+    /// What changed lately; locked for a moment only, with no other lock taken meanwhile.
+    changes: SharedChanges,
     /// The bytes of the frames that are not in a block yet.
     unsealed_bytes: AtomicU64,
 }
@@ -181,13 +187,18 @@ impl Tsdb {
 
         let dropped = writer.enforce_bound(self.options.backlog_bytes, &self.counters);
         *self.waiting() = writer.waiting();
+        let mut oldest = flush.samples().map(|(_, timestamp, _)| *timestamp).min();
         let mut state = self.state_mut();
         let late = self.apply(&mut state, flush);
         if let Some((start, end)) = dropped {
             let removed = state.head.remove(start, end).unwrap_or_else(|_| self.count_damage());
             self.counters.dropped_samples.add(removed);
+            oldest = Some(oldest.map_or(start, |oldest| oldest.min(start)));
         }
         drop(state);
+        if let Some(oldest) = oldest {
+            self.note_change(oldest);
+        }
         drop(writer);
         committed.out_of_order = late.samples;
         committed.duplicates = late.replaced;

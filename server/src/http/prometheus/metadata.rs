@@ -52,16 +52,6 @@ pub(super) async fn exemplars(params: Params) -> Result<Response, Failure> {
     Ok(Success::new(Vec::<()>::new()).into_response())
 }
 
-/// Nothing is scraped: services send.
-pub(super) async fn targets() -> Response {
-    let none = serde_json::json!({
-        "activeTargets": [],
-        "droppedTargets": [],
-        "droppedTargetCounts": {},
-    });
-    Success::new(none).into_response()
-}
-
 /// The version of Prometheus whose API this is; Grafana chooses its features by it.
 const API_VERSION: &str = "3.5.0";
 

@@ -4,31 +4,40 @@ use std::time::Duration;
 
 use axum::{
     extract::State,
+    http::HeaderMap,
     response::{IntoResponse, Response},
 };
 use promql::{Level, Output, Range};
+use serde_json::json;
 
 use super::{
     envelope::{Failure, Success},
     params::Params,
-    value::{Data, result_count},
+    stream::Answer,
+    value::{Seconds, result_count},
 };
 use crate::{http::Shared, query::QueryOptions};
 
 /// The value of an expression at one time.
 pub(super) async fn instant(
     State(app): State<Shared>,
+    headers: HeaderMap,
     params: Params,
 ) -> Result<Response, Failure> {
     let text = params.required("query")?;
     let at = params.time("time")?.unwrap_or_else(|| app.clock.now());
     let limit = params.limit()?;
-    let output = app.queries.instant(text, at, options(&params)?).await?;
-    Ok(answer(text, &output, limit))
+    let wants = Wants::of(&params);
+    let output = app.queries.instant(text, at, options(&params, wants)?).await?;
+    Ok(answer(text, output, limit, wants).into_response(&headers))
 }
 
 /// The values of an expression at every step.
-pub(super) async fn range(State(app): State<Shared>, params: Params) -> Result<Response, Failure> {
+pub(super) async fn range(
+    State(app): State<Shared>,
+    headers: HeaderMap,
+    params: Params,
+) -> Result<Response, Failure> {
     let text = params.required("query")?;
     let missing = |name| Failure::parameter(name, "it is missing");
     let start = params.time("start")?.ok_or_else(|| missing("start"))?;
@@ -36,8 +45,9 @@ pub(super) async fn range(State(app): State<Shared>, params: Params) -> Result<R
     let step_ms = params.duration_ms("step")?.ok_or_else(|| missing("step"))?;
     let limit = params.limit()?;
     let range = Range { start, end, step_ms };
-    let output = app.queries.range(text, range, options(&params)?).await?;
-    Ok(answer(text, &output, limit))
+    let wants = Wants::of(&params);
+    let output = app.queries.range(text, range, options(&params, wants)?).await?;
+    Ok(answer(text, output, limit, wants).into_response(&headers))
 }
 
 /// The expression, parsed and printed again.
@@ -47,7 +57,26 @@ pub(super) async fn format(params: Params) -> Result<Response, Failure> {
     Ok(Success::new(expr.to_string()).into_response())
 }
 
-fn options(params: &Params) -> Result<QueryOptions, Failure> {
+/// What is told beside the result.
+#[derive(Debug, Clone, Copy)]
+struct Wants {
+    /// `stats`: what the query cost.
+    stats: bool,
+    /// `stats=all`: for each step, too.
+    steps: bool,
+    /// `explain`: what each part of the expression did.
+    plan: bool,
+}
+
+impl Wants {
+    fn of(params: &Params) -> Self {
+        let is_on = |name| params.get(name).is_some_and(|value| value != "0");
+        let stats = params.get("stats");
+        Self { stats: stats.is_some(), steps: stats == Some("all"), plan: is_on("explain") }
+    }
+}
+
+fn options(params: &Params, wants: Wants) -> Result<QueryOptions, Failure> {
     let duration = |name| {
         Ok::<_, Failure>(match params.duration_ms(name)? {
             Some(ms) if ms <= 0 => return Err(Failure::parameter(name, "it must be positive")),
@@ -55,15 +84,63 @@ fn options(params: &Params) -> Result<QueryOptions, Failure> {
             None => None,
         })
     };
-    Ok(QueryOptions { timeout: duration("timeout")?, lookback: duration("lookback_delta")? })
+    Ok(QueryOptions {
+        timeout: duration("timeout")?,
+        lookback: duration("lookback_delta")?,
+        skips_cache: params.get("nocache").is_some_and(|value| value != "0"),
+        explains: wants.plan || wants.stats,
+        counts_steps: wants.stats,
+    })
 }
 
-fn answer(text: &str, output: &Output, limit: usize) -> Response {
+fn answer(text: &str, output: Output, limit: usize, wants: Wants) -> Answer {
     let mut warnings = output.annotations.render(Level::Warning, text);
     warnings.extend(output.left_out.iter().cloned());
     if result_count(&output.value) > limit {
         warnings.push("results truncated due to limit".to_owned());
     }
     let infos = output.annotations.render(Level::Info, text);
-    Success::new(Data(&output.value, limit)).with_remarks(warnings, infos).into_response()
+    let stats = (wants.stats || wants.plan).then(|| stats(&output, wants));
+    Answer { output, limit, warnings, infos, stats }
+}
+
+/// `data.stats` as Prometheus has it, and with `explain` a list `plan` beside it.
+fn stats(output: &Output, wants: Wants) -> serde_json::Value {
+    let nodes = output.plan.as_ref().map_or(&[][..], |plan| &plan.nodes);
+    let seconds = nodes.iter().map(|node| node.work.time).sum::<Duration>().as_secs_f64();
+    let mut samples = json!({
+        "totalQueryableSamples": output.steps.iter().map(|(_, samples)| samples).sum::<u64>(),
+        "peakSamples": output.stats.peak_samples,
+    });
+    if wants.steps {
+        let steps = output.steps.iter().map(|(at, samples)| json!([Seconds(*at), samples]));
+        samples["totalQueryableSamplesPerStep"] = steps.collect();
+    }
+    let mut stats = json!({
+        "timings": {
+            "evalTotalTime": seconds,
+            "resultSortTime": 0,
+            "queryPreparationTime": 0,
+            "innerEvalTime": seconds,
+            "execQueueTime": 0,
+            "execTotalTime": seconds,
+        },
+        "samples": samples,
+    });
+    if wants.plan {
+        let plan = nodes.iter().map(|node| {
+            json!({
+                "depth": node.depth,
+                "start": node.span.start,
+                "end": node.span.end,
+                "what": node.what,
+                "series": node.work.series,
+                "samples": node.work.samples,
+                "rows": node.work.rows,
+                "seconds": node.work.time.as_secs_f64(),
+            })
+        });
+        stats["plan"] = plan.collect();
+    }
+    stats
 }

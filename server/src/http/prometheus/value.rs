@@ -4,38 +4,16 @@ use model::{Labels, NativeHistogram, Timestamp, Value, number::Shortest};
 use promql::{Point, QueryValue, Series, VectorSample};
 use serde::{
     Serialize, Serializer,
-    ser::{SerializeMap, SerializeSeq, SerializeStruct, SerializeTuple},
+    ser::{SerializeMap, SerializeStruct, SerializeTuple},
 };
 
-/// A whole result.
-#[derive(Debug)]
-pub(super) struct Data<'a>(pub(super) &'a QueryValue, pub(super) usize);
-
-impl Serialize for Data<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Self(value, limit) = self;
-        let mut data = serializer.serialize_struct("data", 2)?;
-        match value {
-            QueryValue::Scalar { timestamp, value } => {
-                data.serialize_field("resultType", "scalar")?;
-                data.serialize_field("result", &(Seconds(*timestamp), Number(*value)))?;
-            }
-            QueryValue::Text { timestamp, text } => {
-                data.serialize_field("resultType", "string")?;
-                data.serialize_field("result", &(Seconds(*timestamp), text))?;
-            }
-            QueryValue::Vector(samples) => {
-                data.serialize_field("resultType", "vector")?;
-                let shown = &samples[..samples.len().min(*limit)];
-                data.serialize_field("result", &List(shown, VectorItem))?;
-            }
-            QueryValue::Matrix(series) => {
-                data.serialize_field("resultType", "matrix")?;
-                let shown = &series[..series.len().min(*limit)];
-                data.serialize_field("result", &List(shown, MatrixItem))?;
-            }
-        }
-        data.end()
+/// The word in `resultType`.
+pub(super) fn kind(value: &QueryValue) -> &'static str {
+    match value {
+        QueryValue::Scalar { .. } => "scalar",
+        QueryValue::Text { .. } => "string",
+        QueryValue::Vector(_) => "vector",
+        QueryValue::Matrix(_) => "matrix",
     }
 }
 
@@ -48,19 +26,9 @@ pub(super) fn result_count(value: &QueryValue) -> usize {
     }
 }
 
-struct List<'a, T, W>(&'a [T], fn(&'a T) -> W);
-
-impl<T, W: Serialize> Serialize for List<'_, T, W> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut list = serializer.serialize_seq(Some(self.0.len()))?;
-        for item in self.0 {
-            list.serialize_element(&self.1(item))?;
-        }
-        list.end()
-    }
-}
-
-struct VectorItem<'a>(&'a VectorSample);
+/// A sample of a vector.
+#[derive(Debug)]
+pub(super) struct VectorItem<'a>(pub(super) &'a VectorSample);
 
 impl Serialize for VectorItem<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -76,7 +44,9 @@ impl Serialize for VectorItem<'_> {
     }
 }
 
-struct MatrixItem<'a>(&'a Series);
+/// A series of a matrix.
+#[derive(Debug)]
+pub(super) struct MatrixItem<'a>(pub(super) &'a Series);
 
 impl Serialize for MatrixItem<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -132,7 +102,7 @@ impl Serialize for LabelMap<'_> {
 
 /// A time in seconds with milliseconds behind the point when there are any.
 #[derive(Debug, Clone, Copy)]
-struct Seconds(Timestamp);
+pub(super) struct Seconds(pub(super) Timestamp);
 
 impl Serialize for Seconds {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -195,21 +165,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn results_are_written_as_prometheus_writes_them() {
-        let vector = QueryValue::Vector(vec![VectorSample {
+    fn samples_are_written_as_prometheus_writes_them() {
+        let sample = VectorSample {
             labels: Labels::from_pairs([("__name__", "up"), ("job", "a")]),
             timestamp: 1_500,
             value: Value::Float(f64::NAN),
-        }]);
-        let scalar = QueryValue::Scalar { timestamp: 2_000, value: 1e21 };
-        for (value, json) in [
-            (
-                vector,
-                r#"{"resultType":"vector","result":[{"metric":{"__name__":"up","job":"a"},"value":[1.5,"NaN"]}]}"#,
-            ),
-            (scalar, r#"{"resultType":"scalar","result":[2,"1000000000000000000000"]}"#),
-        ] {
-            assert_eq!(serde_json::to_string(&Data(&value, 10)).unwrap(), json);
-        }
+        };
+        assert_eq!(
+            serde_json::to_string(&VectorItem(&sample)).unwrap(),
+            r#"{"metric":{"__name__":"up","job":"a"},"value":[1.5,"NaN"]}"#
+        );
+        assert_eq!(
+            serde_json::to_string(&(Seconds(2_000), Number(1e21))).unwrap(),
+            r#"[2,"1000000000000000000000"]"#
+        );
     }
 }

@@ -57,18 +57,20 @@ impl NativeHistogram {
                 before
             };
             let threshold = self.zero_threshold;
-            if shift <= 0 && threshold == 0.0 && now.0 == before.0 && now.1.len() == before.1.len()
-            {
-                if now.1.iter().zip(before.1).any(|(now, before)| now < before) {
-                    return true;
-                }
-                continue;
-            }
             let is_outside = |index: i32| {
                 self.has_custom_buckets()
                     || threshold == 0.0
                     || super::bucket_bound(self.schema, index, &[]) > threshold
             };
+            // In the same layout, with nothing inside the zero bucket, places tell which buckets belong
+            // together. That is nearly always so, and bounds are expensive.
+            let is_same_layout = shift <= 0 && now.0 == before.0 && now.1.len() == before.1.len();
+            if is_same_layout && now.0.first().is_none_or(|first| is_outside(first.offset)) {
+                if now.1.iter().zip(before.1).any(|(now, before)| now < before) {
+                    return true;
+                }
+                continue;
+            }
             let mut current = spans::indexed(now.0, now.1).peekable();
             for (index, count) in spans::indexed(before_spans, before_counts) {
                 if count == 0.0 || !is_outside(index) {

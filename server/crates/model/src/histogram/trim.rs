@@ -52,6 +52,7 @@ struct Side {
 }
 
 /// What is left of a bucket: how many observations, and the value that stands for them.
+#[derive(Clone, Copy)]
 struct Part {
     count: f64,
     middle: f64,

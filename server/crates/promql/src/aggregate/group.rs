@@ -34,9 +34,21 @@ impl<'a> Groups<'a> {
         if let Some(place) = self.places.get(self.key.as_str()) {
             return *place;
         }
+        self.add(Labels::from_packed(&self.key).unwrap_or_default())
+    }
+
+    /// The number of the group with these labels.
+    pub(super) fn place_of_group(&mut self, labels: &Labels) -> usize {
+        match self.places.get(labels.as_packed()) {
+            Some(place) => *place,
+            None => self.add(labels.clone()),
+        }
+    }
+
+    fn add(&mut self, labels: Labels) -> usize {
         let place = self.labels.len();
-        self.places.insert(self.key.as_str().into(), place);
-        self.labels.push(Labels::from_packed(&self.key).unwrap_or_default());
+        self.places.insert(labels.as_packed().into(), place);
+        self.labels.push(labels);
         place
     }
 

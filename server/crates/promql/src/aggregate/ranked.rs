@@ -174,38 +174,92 @@ fn extremes(
         return Ok(Vec::new());
     }
     let sign = if aggregate.op == AggregateOp::Topk { 1.0 } else { -1.0 };
-    let mut groups = Groups::new(&aggregate.grouping);
-    let mut best: Vec<Vec<Best>> = Vec::new();
-    let mut series: Vec<(Labels, bool)> = Vec::new();
-    let mut has_histograms = false;
-    evaluator.stream(&aggregate.expr, steps, &mut |row| {
-        let group = groups.place(row.labels);
-        if group == best.len() {
-            best.push(vec![Best::new(); steps.count]);
-        }
-        has_histograms |= row.values.histograms.is_some();
-        for (step, value) in row.values.floats.iter().enumerate() {
-            if is_absent(*value) || limits[step] == 0 {
-                continue;
+    let pieces = evaluator.in_pieces(&aggregate.expr, steps, &|piece| {
+        let mut contest = Contest::new(aggregate, limits);
+        piece.stream(&aggregate.expr, steps, &mut |row| {
+            contest.has_histograms |= row.values.histograms.is_some();
+            let group = contest.groups.place(row.labels);
+            let number = contest.series.len();
+            for (step, value) in row.values.floats.iter().enumerate() {
+                if !is_absent(*value) {
+                    let candidate = Ranked { value: sign * value, row: number };
+                    contest.enter(group, step, candidate, piece)?;
+                }
             }
-            let candidate = Ranked { value: sign * value, row: series.len() };
-            let best = &mut best[group][step];
-            if best.len() < limits[step] {
-                evaluator.hold(1)?;
-                best.push(Reverse(candidate));
-            } else if best.peek().is_some_and(|worst| candidate > worst.0) {
-                best.pop();
-                best.push(Reverse(candidate));
-            }
-        }
-        series.push((row.labels.clone(), row.drop_name));
-        Ok(())
+            contest.series.push((row.labels.clone(), row.drop_name));
+            Ok(())
+        })?;
+        Ok(contest)
     })?;
-    if has_histograms {
+    let mut pieces = pieces.into_iter();
+    let Some(mut all) = pieces.next() else { return Ok(Vec::new()) };
+    for piece in pieces {
+        all.join(piece, evaluator)?;
+    }
+    if all.has_histograms {
         let aggregation = aggregate.op.as_str();
         evaluator.note(&Note::IgnoredInAggregation { aggregation }, span);
     }
-    Ok(collect(evaluator, best, &series, sign, steps))
+    Ok(collect(evaluator, all.best, &all.series, sign, steps))
+}
+
+/// The best so far of every group and step.
+struct Contest<'a> {
+    limits: &'a [usize],
+    groups: Groups<'a>,
+    best: Vec<Vec<Best>>,
+    series: Vec<(Labels, bool)>,
+    has_histograms: bool,
+}
+
+impl<'a> Contest<'a> {
+    fn new(aggregate: &'a Aggregate, limits: &'a [usize]) -> Self {
+        Self {
+            limits,
+            groups: Groups::new(&aggregate.grouping),
+            best: Vec::new(),
+            series: Vec::new(),
+            has_histograms: false,
+        }
+    }
+
+    fn enter(
+        &mut self,
+        group: usize,
+        step: usize,
+        candidate: Ranked,
+        evaluator: &Evaluator<'_>,
+    ) -> Result<(), EvalError> {
+        if group >= self.best.len() {
+            self.best.resize_with(group + 1, || vec![Best::new(); self.limits.len()]);
+        }
+        let best = &mut self.best[group][step];
+        if best.len() < self.limits[step] {
+            evaluator.hold(1)?;
+            best.push(Reverse(candidate));
+        } else if best.peek().is_some_and(|worst| candidate > worst.0) {
+            best.pop();
+            best.push(Reverse(candidate));
+        }
+        Ok(())
+    }
+
+    /// Lets in what another piece of the query chose. Its series come after ours.
+    fn join(&mut self, other: Self, evaluator: &Evaluator<'_>) -> Result<(), EvalError> {
+        let before = self.series.len();
+        for (place, steps) in other.best.into_iter().enumerate() {
+            let group = self.groups.place_of_group(other.groups.labels(place));
+            for (step, best) in steps.into_iter().enumerate() {
+                evaluator.release(best.len());
+                for Reverse(Ranked { value, row }) in best {
+                    self.enter(group, step, Ranked { value, row: before + row }, evaluator)?;
+                }
+            }
+        }
+        self.series.extend(other.series);
+        self.has_histograms |= other.has_histograms;
+        Ok(())
+    }
 }
 
 /// Rows of the chosen series: by rank for a single step, else in the order of the input.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use model::{
-    NativeHistogram,
+    Labels, NativeHistogram,
     histogram::{CompensatedSum, ResetHint},
 };
 
@@ -21,25 +21,85 @@ pub(super) fn aggregate(
     aggregate: &Aggregate,
     steps: Steps,
 ) -> Result<Vec<Row>, EvalError> {
-    let mut groups = Groups::new(&aggregate.grouping);
-    let mut accumulators: Vec<Accumulator> = Vec::new();
-    let context = Remarks { evaluator, aggregate };
-    evaluator.stream(&aggregate.expr, steps, &mut |row| {
-        let place = groups.place(row.labels);
-        if place == accumulators.len() {
-            evaluator.hold(steps.count)?;
-            accumulators.push(Accumulator::new(aggregate.op, steps.count));
-        }
-        accumulators[place].add(row, &context);
-        Ok(())
+    let pieces = evaluator.in_pieces(&aggregate.expr, steps, &|piece| {
+        let context = Remarks { evaluator: piece, aggregate };
+        let mut groups = Grouped::new(aggregate);
+        piece.stream(&aggregate.expr, steps, &mut |row| {
+            groups.place(row.labels, piece, steps)?.add(row, &context);
+            Ok(())
+        })?;
+        Ok(groups)
     })?;
-    evaluator.release(accumulators.len() * steps.count);
-    let finished = accumulators.into_iter().enumerate().filter_map(|(place, accumulator)| {
+    let context = Remarks { evaluator, aggregate };
+    let mut pieces = pieces.into_iter();
+    let Some(mut all) = pieces.next() else { return Ok(Vec::new()) };
+    for piece in pieces {
+        evaluator.release(piece.accumulators.len() * steps.count);
+        for (place, accumulator) in piece.accumulators.into_iter().enumerate() {
+            let labels = piece.groups.labels(place);
+            all.place_of_group(labels, evaluator, steps)?.join(accumulator, &context);
+        }
+    }
+    evaluator.release(all.accumulators.len() * steps.count);
+    let groups = all.groups;
+    let finished = all.accumulators.into_iter().enumerate().filter_map(|(place, accumulator)| {
         let drop_name = accumulator.drop_name;
         let values = accumulator.finish(&context);
         values.has_any().then(|| Row { labels: groups.labels(place).clone(), drop_name, values })
     });
     Ok(finished.collect())
+}
+
+/// The groups of a piece of the query, with an accumulator each.
+struct Grouped<'a> {
+    op: AggregateOp,
+    groups: Groups<'a>,
+    accumulators: Vec<Accumulator>,
+}
+
+impl<'a> Grouped<'a> {
+    fn new(aggregate: &'a Aggregate) -> Self {
+        Self {
+            op: aggregate.op,
+            groups: Groups::new(&aggregate.grouping),
+            accumulators: Vec::new(),
+        }
+    }
+
+    /// The accumulator of the group of a series.
+    fn place(
+        &mut self,
+        labels: &Labels,
+        evaluator: &Evaluator<'_>,
+        steps: Steps,
+    ) -> Result<&mut Accumulator, EvalError> {
+        let place = self.groups.place(labels);
+        self.at(place, evaluator, steps)
+    }
+
+    /// The accumulator of the group with these labels.
+    fn place_of_group(
+        &mut self,
+        labels: &Labels,
+        evaluator: &Evaluator<'_>,
+        steps: Steps,
+    ) -> Result<&mut Accumulator, EvalError> {
+        let place = self.groups.place_of_group(labels);
+        self.at(place, evaluator, steps)
+    }
+
+    fn at(
+        &mut self,
+        place: usize,
+        evaluator: &Evaluator<'_>,
+        steps: Steps,
+    ) -> Result<&mut Accumulator, EvalError> {
+        if place == self.accumulators.len() {
+            evaluator.hold(steps.count)?;
+            self.accumulators.push(Accumulator::new(self.op, steps.count));
+        }
+        Ok(&mut self.accumulators[place])
+    }
 }
 
 struct Remarks<'a> {
@@ -88,6 +148,20 @@ impl Variance {
         let delta = value - self.mean;
         self.mean += delta / self.count;
         self.squares += delta * (value - self.mean);
+    }
+
+    /// Adds the values of another one. Source: Chan and others, "Updating formulae and a
+    /// pairwise algorithm for computing sample variances".
+    fn join(&mut self, other: Self) {
+        if self.count == 0.0 {
+            *self = other;
+        } else if other.count > 0.0 {
+            let count = self.count + other.count;
+            let delta = other.mean - self.mean;
+            self.mean += delta * (other.count / count);
+            self.squares += other.squares + delta * delta * (self.count * other.count / count);
+            self.count = count;
+        }
     }
 }
 
@@ -169,6 +243,60 @@ impl Accumulator {
         }
         if row.values.histograms.is_some() {
             self.add_histograms(row, remarks);
+        }
+    }
+
+    /// Adds what another piece of the query knows of the same group. Its series come after ours.
+    fn join(&mut self, other: Self, remarks: &Remarks<'_>) {
+        self.drop_name |= other.drop_name;
+        match (&mut self.numbers, other.numbers) {
+            (Numbers::Sum(ours), Numbers::Sum(theirs)) => {
+                for (sum, more) in ours.iter_mut().zip(theirs) {
+                    if is_absent(sum.sum) {
+                        *sum = more;
+                    } else if !is_absent(more.sum) {
+                        *sum = sum.join(more);
+                    }
+                }
+            }
+            (Numbers::Avg(ours), Numbers::Avg(theirs)) => {
+                for (mean, more) in ours.iter_mut().zip(theirs) {
+                    match (mean.as_mut(), more) {
+                        (Some(mean), Some(more)) => mean.join(more),
+                        (None, more) => *mean = more,
+                        (Some(_), None) => {}
+                    }
+                }
+            }
+            (Numbers::Count(ours), Numbers::Count(theirs)) => {
+                for (count, more) in ours.iter_mut().zip(theirs) {
+                    *count += more;
+                }
+            }
+            (Numbers::Group(ours), Numbers::Group(theirs)) => {
+                for (one, other) in ours.iter_mut().zip(theirs).filter(|(_, o)| !is_absent(*o)) {
+                    *one = other;
+                }
+            }
+            (Numbers::Extreme { greatest, values }, Numbers::Extreme { values: theirs, .. }) => {
+                for (kept, value) in values.iter_mut().zip(theirs).filter(|(_, v)| !is_absent(*v)) {
+                    *kept =
+                        if is_absent(*kept) { value } else { extreme_of(*greatest, *kept, value) };
+                }
+            }
+            (Numbers::Variance { steps, .. }, Numbers::Variance { steps: theirs, .. }) => {
+                for (step, more) in steps.iter_mut().zip(theirs) {
+                    step.join(more);
+                }
+            }
+            // All pieces compute the same aggregation.
+            _ => {}
+        }
+        let Some(theirs) = other.histograms else { return };
+        let count = theirs.len();
+        let ours = self.histograms.get_or_insert_with(|| vec![HistogramSum::default(); count]);
+        for (sum, more) in ours.iter_mut().zip(theirs) {
+            sum.join(more, remarks);
         }
     }
 
@@ -288,6 +416,52 @@ impl HistogramSum {
         }
     }
 
+    /// Adds the histograms of another piece of the query.
+    fn join(&mut self, other: Self, remarks: &Remarks<'_>) {
+        self.saw_reset |= other.saw_reset;
+        self.saw_no_reset |= other.saw_no_reset;
+        if self.is_incompatible || other.is_incompatible {
+            (self.is_incompatible, self.sum) = (true, None);
+            return;
+        }
+        let Some(more) = other.sum else { return };
+        let Some(sum) = &mut self.sum else {
+            (self.sum, self.count, self.is_incremental) =
+                (Some(more), other.count, other.is_incremental);
+            return;
+        };
+        let count = self.count + other.count;
+        let mut more = more.finish();
+        let before = sum.clone();
+        if self.is_incremental || other.is_incremental {
+            // Both as shares of the common mean.
+            sum.scale(share(self.is_incremental, self.count, count));
+            more.scale(share(other.is_incremental, other.count, count));
+        }
+        let mut added = sum.add(&more);
+        let is_mean = remarks.aggregate.op == AggregateOp::Avg;
+        if is_mean && sum.has_overflow() && !(self.is_incremental || other.is_incremental) {
+            *sum = before;
+            sum.scale(share(false, self.count, count));
+            more.scale(share(false, other.count, count));
+            added = sum.add(&more);
+            self.is_incremental = true;
+        }
+        self.is_incremental |= other.is_incremental;
+        self.count = count;
+        match added {
+            Err(_) => {
+                // The histograms are of two kinds, and the metric is not known any more.
+                remarks.note(&Note::MixedSchemas { metric: "" });
+                (self.is_incompatible, self.sum) = (true, None);
+            }
+            Ok(combined) if combined.bounds_reconciled => {
+                remarks.note(&Note::BoundsReconciled(Combination::Aggregation));
+            }
+            Ok(_) => {}
+        }
+    }
+
     fn finish(self, remarks: &Remarks<'_>) -> Option<NativeHistogram> {
         let mut sum = self.sum?;
         if self.saw_reset && self.saw_no_reset {
@@ -300,4 +474,9 @@ impl HistogramSum {
         histogram.compact();
         Some(histogram)
     }
+}
+
+/// By what a mean, or a sum, of some of the histograms goes into the mean of all.
+fn share(is_mean: bool, count: f64, all: f64) -> f64 {
+    if is_mean { count / all } else { 1.0 / all }
 }

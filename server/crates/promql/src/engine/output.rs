@@ -1,6 +1,6 @@
 //! Results.
 
-use std::sync::Arc;
+use std::{ops::Range, sync::Arc};
 
 use model::{Column, Labels, NativeHistogram, Timestamp, Value};
 
@@ -20,6 +20,12 @@ pub struct Output {
     pub left_out: Vec<String>,
     /// What it cost.
     pub stats: Stats,
+    /// What each part of the expression did, when [`Context::profile`](crate::Context::profile) asked.
+    pub plan: Option<super::Plan>,
+    /// For every step of the query the samples it saw, those of overlapping windows again; empty
+    /// unless [`Context::counts_steps`](crate::Context::counts_steps) asked. A histogram counts by the
+    /// memory it takes in samples, as in Prometheus.
+    pub steps: Vec<(Timestamp, u64)>,
 }
 
 /// What a query touched.
@@ -121,6 +127,50 @@ impl Series {
                     all.sort_by_key(|(t, _)| *t);
                 }
                 Box::new(all.into_iter())
+            }
+        }
+    }
+
+    /// The time of the first step, the distance of steps in milliseconds, and a number per step, which
+    /// is the staleness marker where there is none; `None` when the series has histograms or is not on
+    /// steps.
+    pub fn numbers(&self) -> Option<(Timestamp, i64, &[f64])> {
+        match &self.data {
+            Data::OnSteps { steps, values } if values.histograms.is_none() => {
+                Some((steps.start, steps.step, &values.floats))
+            }
+            _ => None,
+        }
+    }
+
+    /// Roughly the memory it takes, in bytes.
+    pub fn heap_bytes(&self) -> usize {
+        let (values, histograms) = match &self.data {
+            Data::OnSteps { values, .. } => (
+                size_of_val(&*values.floats),
+                values.histograms.as_deref().map_or(&[][..], |all| all).iter().flatten().collect(),
+            ),
+            Data::Raw(column) => {
+                (2 * size_of_val(&*column.floats), column.histograms.iter().collect::<Vec<_>>())
+            }
+        };
+        let histograms = histograms.into_iter().map(|histogram| {
+            let numbers = histogram.positive.len() + histogram.negative.len();
+            size_of::<NativeHistogram>() + numbers * size_of::<f64>()
+        });
+        size_of::<Self>() + self.labels.as_packed().len() + values + histograms.sum::<usize>()
+    }
+
+    /// Copies the values of some of `steps`, by number, to their places in `out`, as far as it has them.
+    pub(crate) fn copy_to(&self, out: &mut Values, steps: Steps, wanted: Range<usize>) {
+        let Data::OnSteps { steps: own, values } = &self.data else { return };
+        for number in wanted {
+            let place = (steps.at(number) - own.start) / own.step;
+            let Some(place) = usize::try_from(place).ok().filter(|place| *place < own.count) else {
+                continue;
+            };
+            if let Some(point) = values.point(place) {
+                out.set_point(number, point);
             }
         }
     }

@@ -69,6 +69,10 @@ impl Evaluator<'_> {
 
     /// All rows of a vector expression, held in memory.
     pub(crate) fn rows(&self, expr: &Expr, steps: Steps) -> Result<Vec<Row>, EvalError> {
+        self.counted(expr, || self.rows_of_part(expr, steps))
+    }
+
+    fn rows_of_part(&self, expr: &Expr, steps: Steps) -> Result<Vec<Row>, EvalError> {
         if steps.count > 1 && is_invariant(expr) {
             let rows = self.rows(expr, steps.first())?;
             self.hold(rows.len() * (steps.count - 1))?;
@@ -121,13 +125,16 @@ impl Evaluator<'_> {
     }
 
     fn collect(&self, expr: &Expr, steps: Steps) -> Result<Vec<Row>, EvalError> {
-        let mut rows = Vec::new();
-        self.stream(expr, steps, &mut |row| {
-            self.hold(steps.count)?;
-            rows.push(row.to_row());
-            Ok(())
+        let pieces = self.in_pieces(expr, steps, &|piece| {
+            let mut rows = Vec::new();
+            piece.stream(expr, steps, &mut |row| {
+                piece.hold(steps.count)?;
+                rows.push(row.to_row());
+                Ok(())
+            })?;
+            Ok(rows)
         })?;
-        Ok(rows)
+        Ok(pieces.into_iter().flatten().collect())
     }
 
     /// Gives back the memory of rows that are no longer needed.
@@ -137,6 +144,15 @@ impl Evaluator<'_> {
 
     /// The rows of a vector expression one by one. Those computed series by series are never held.
     pub(crate) fn stream(
+        &self,
+        expr: &Expr,
+        steps: Steps,
+        sink: &mut Sink<'_>,
+    ) -> Result<(), EvalError> {
+        self.stream_counted(expr, steps, sink)
+    }
+
+    pub(super) fn stream_part(
         &self,
         expr: &Expr,
         steps: Steps,

@@ -1,9 +1,12 @@
 //! Selectors: reading series and placing their samples on steps.
 
-use std::sync::Arc;
+use std::{
+    ops::{Deref, Range},
+    sync::Arc,
+};
 
 use model::{
-    Column, Labels, Timestamp, Value, is_stale,
+    Column, Labels, NativeHistogram, Timestamp, Value, is_stale,
     rollup::{RollupColumn, window_at},
     storage::{Select, Selection, Starts},
 };
@@ -30,7 +33,62 @@ type TimedSink<'a> = dyn FnMut(RowRef<'_>, &[f64]) -> Result<(), EvalError> + 'a
 type WindowVisitor<'a> =
     dyn FnMut(&Labels, &Column, &[StepWindow], &Beside<'_>) -> Result<(), EvalError> + 'a;
 
+/// The series of a selector, and which of them this evaluator visits.
+pub(crate) enum Selected<'a> {
+    /// All of them.
+    All(Box<dyn Selection + 'a>),
+    /// Those of a piece of the query.
+    Share(&'a dyn Selection, Range<usize>),
+}
+
+impl<'a> Deref for Selected<'a> {
+    type Target = dyn Selection + 'a;
+
+    fn deref(&self) -> &Self::Target {
+        match self {
+            Self::All(selection) => &**selection,
+            Self::Share(selection, _) => *selection,
+        }
+    }
+}
+
+impl Selected<'_> {
+    fn numbers(&self) -> Range<usize> {
+        match self {
+            Self::All(selection) => 0..selection.labels().len(),
+            Self::Share(_, range) => range.clone(),
+        }
+    }
+}
+
 impl Evaluator<'_> {
+    fn selected(
+        &self,
+        selector: &Selector,
+        range: (Timestamp, Timestamp),
+    ) -> Result<Selected<'_>, EvalError> {
+        match &self.share {
+            Some(share) => Ok(Selected::Share(share.selection, share.series.clone())),
+            None => self.select(selector, range).map(Selected::All),
+        }
+    }
+
+    /// The oldest and newest timestamp an instant selector needs, both inclusive.
+    pub(super) fn selector_reach(
+        &self,
+        selector: &Selector,
+        steps: Steps,
+    ) -> Result<(Timestamp, Timestamp), EvalError> {
+        if selector.extent == Extent::Smoothed {
+            return Ok(self.smoothed_spec(selector)?.time_range(&steps));
+        }
+        let offset = self.offset_ms(selector.offset.as_ref())?;
+        let at = self.at(selector.at);
+        let reference = |step: Timestamp| at.unwrap_or(step).saturating_sub(offset);
+        let oldest = reference(steps.start).saturating_sub(self.lookback_ms).saturating_add(1);
+        Ok((oldest, reference(steps.end())))
+    }
+
     /// Selects the series of a selector between two times, both inclusive.
     pub(crate) fn select(
         &self,
@@ -74,13 +132,13 @@ impl Evaluator<'_> {
         let offset = self.offset_ms(selector.offset.as_ref())?;
         let at = self.at(selector.at);
         let reference = |step: Timestamp| at.unwrap_or(step).saturating_sub(offset);
-        let oldest = reference(steps.start).saturating_sub(self.lookback_ms).saturating_add(1);
-        let selection = self.select(selector, (oldest, reference(steps.end())))?;
+        let selection = self.selected(selector, self.selector_reach(selector, steps)?)?;
         let is_single = steps.count == 1;
         let mut column = Column::default();
         let mut values = Values::default();
         let mut times = Vec::new();
-        for (i, labels) in selection.labels().iter().enumerate() {
+        for i in selection.numbers() {
+            let labels = &selection.labels()[i];
             values.reset(steps.count);
             times.clear();
             times.resize(steps.count, 0.0);
@@ -105,9 +163,23 @@ impl Evaluator<'_> {
                     continue;
                 }
             }
+            self.count_seen(steps, |step| match values.histogram(step) {
+                Some(histogram) => size_in_samples(histogram),
+                None => u64::from(values.is_present(step)),
+            });
             sink(RowRef { labels, drop_name: false, values: &values }, &times)?;
         }
         Ok(())
+    }
+
+    fn smoothed_spec(&self, selector: &Selector) -> Result<WindowSpec, EvalError> {
+        Ok(WindowSpec {
+            range_ms: 0,
+            offset_ms: self.offset_ms(selector.offset.as_ref())?,
+            at: self.at(selector.at),
+            extent: Extent::Smoothed,
+            lookback_ms: self.lookback_ms,
+        })
     }
 
     fn stream_smoothed(
@@ -116,13 +188,7 @@ impl Evaluator<'_> {
         steps: Steps,
         sink: &mut TimedSink<'_>,
     ) -> Result<(), EvalError> {
-        let spec = WindowSpec {
-            range_ms: 0,
-            offset_ms: self.offset_ms(selector.offset.as_ref())?,
-            at: self.at(selector.at),
-            extent: Extent::Smoothed,
-            lookback_ms: self.lookback_ms,
-        };
+        let spec = self.smoothed_spec(selector)?;
         let times: Vec<f64> = steps.iter().map(|t| t as f64 / 1000.0).collect();
         let mut values = Values::default();
         self.each_window(selector, &spec, steps, &mut |labels, column, windows, _| {
@@ -146,14 +212,15 @@ impl Evaluator<'_> {
         steps: Steps,
         visit: &mut WindowVisitor<'_>,
     ) -> Result<(), EvalError> {
-        let selection = self.select(selector, spec.time_range(&steps))?;
+        let selection = self.selected(selector, spec.time_range(&steps))?;
         let weight = steps.count * WINDOW_WEIGHT;
         self.hold(weight)?;
         let zones = selection.zones();
         let (mut column, mut rollups) = (Column::default(), RollupColumn::default());
         let mut starts = Starts::default();
         let mut windows = Vec::with_capacity(steps.count);
-        for (i, labels) in selection.labels().iter().enumerate() {
+        for i in selection.numbers() {
+            let labels = &selection.labels()[i];
             selection.read(i, &mut column)?;
             self.count_samples(column.len())?;
             selection.read_starts(i, &mut starts)?;
@@ -170,6 +237,12 @@ impl Evaluator<'_> {
                     Some(Rolled { zones, windows: &rollups })
                 }
             };
+            self.count_seen(steps, |step| {
+                let StepWindow { floats, histograms, .. } = windows[step];
+                let histograms = &column.histograms[histograms.0..histograms.1];
+                (floats.1 - floats.0) as u64
+                    + histograms.iter().map(|h| size_in_samples(h)).sum::<u64>()
+            });
             visit(labels, &column, &windows, &Beside { rolled, starts: &starts })?;
         }
         self.release(weight);
@@ -228,6 +301,14 @@ impl Evaluator<'_> {
             _ => Ok(Vec::new()),
         }
     }
+}
+
+/// How many samples take as much memory as a histogram. Source: `HPoint.size` in Prometheus.
+fn size_in_samples(histogram: &NativeHistogram) -> u64 {
+    let numbers = histogram.positive.len() + histogram.negative.len();
+    let spans = histogram.positive_spans.len() + histogram.negative_spans.len();
+    // A histogram's fixed part has 88 bytes there, a sample 16.
+    ((88 + 8 * numbers + 8 * spans + 8 + 8 * histogram.custom_bounds.len()) / 16) as u64
 }
 
 fn inside(column: &Column, window: &StepWindow) -> Column {

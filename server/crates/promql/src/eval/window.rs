@@ -73,12 +73,13 @@ impl WindowSpec {
         let (before, after) = self.margins();
         let mut floats = (0, 0);
         let mut histograms = (0, 0);
+        let mut strides = (0, 0);
         for step in steps.iter() {
             let end = self.end_of(step);
             let start = end.saturating_sub(self.range_ms.max(window_at(zones, end)));
             let (oldest, newest) = (start.saturating_sub(before), end.saturating_add(after));
-            slide(&column.float_times, oldest, newest, &mut floats);
-            slide(&column.histogram_times, oldest, newest, &mut histograms);
+            slide(&column.float_times, oldest, newest, &mut floats, &mut strides.0);
+            slide(&column.histogram_times, oldest, newest, &mut histograms, &mut strides.1);
             out.push(StepWindow { start, end, floats, histograms });
         }
     }
@@ -89,13 +90,29 @@ fn slide(
     oldest: Timestamp,
     newest: Timestamp,
     (low, high): &mut (usize, usize),
+    stride: &mut usize,
 ) {
-    while *high < times.len() && times[*high] <= newest {
-        *high += 1;
+    let before = *high;
+    *high = advance(times, before, times.len(), newest, *stride);
+    *low = advance(times, *low, *high, oldest, *stride);
+    *stride = *high - before;
+}
+
+/// The first place from `from` to `limit` with a time after `bound`. The usual distance is tried first:
+/// with regular times one look is enough, however many samples lie between.
+fn advance(
+    times: &[Timestamp],
+    from: usize,
+    limit: usize,
+    bound: Timestamp,
+    stride: usize,
+) -> usize {
+    let guess = (from + stride).min(limit);
+    let mut at = if guess > from && times[guess - 1] <= bound { guess } else { from };
+    while at < limit && times[at] <= bound {
+        at += 1;
     }
-    while *low < *high && times[*low] <= oldest {
-        *low += 1;
-    }
+    at
 }
 
 /// Removes stale markers, which range functions do not see.

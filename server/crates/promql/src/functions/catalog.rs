@@ -101,12 +101,15 @@ pub(crate) enum QueryPart {
 
 /// The function with this name.
 pub fn find(name: &str) -> Option<&'static Function> {
-    let name = if name == "holt_winters" { "double_exponential_smoothing" } else { name };
     FUNCTIONS.binary_search_by(|function| function.name.cmp(name)).ok().map(|i| &FUNCTIONS[i])
 }
 
-/// The function or aggregation whose name differs least from `name`, when it differs little.
+/// The function or aggregation that was called `name`, or whose name differs least from it, when it
+/// differs little.
 pub(crate) fn closest(name: &str) -> Option<&'static str> {
+    if name == "holt_winters" {
+        return Some("double_exponential_smoothing");
+    }
     let aggregations = crate::parser::AggregateOp::ALL.iter().map(|op| op.as_str());
     let known = FUNCTIONS.iter().map(|function| function.name).chain(aggregations);
     model::closest(&name.to_ascii_lowercase(), known)
@@ -208,6 +211,10 @@ pub static FUNCTIONS: &[Function] = &[
     over("increase", RangeFunction::Increase),
     experimental(variadic(
         function("info", &[Vector, Vector], Vector, Special::Info),
+        Variadic::Optional(1),
+    )),
+    experimental(variadic(
+        function("integral", &[Matrix, Scalar], Vector, Special::Range(RangeFunction::Integral)),
         Variadic::Optional(1),
     )),
     over("irate", RangeFunction::Irate),

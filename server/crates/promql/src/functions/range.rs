@@ -54,6 +54,8 @@ pub(crate) enum RangeFunction {
     Idelta,
     /// `increase`
     Increase,
+    /// `integral`
+    Integral,
     /// `irate`
     Irate,
     /// `last_over_time`
@@ -183,6 +185,7 @@ impl Job<'_> {
             F::MadOverTime => quantiles::deviations(self, out),
             F::Changes | F::Resets => runs::runs(self, function, out),
             F::Deriv | F::PredictLinear => regression::regressions(self, function, out),
+            F::Integral => regression::integrals(self, out)?,
             F::DoubleExponentialSmoothing => regression::smoothing(self, out)?,
         }
         Ok(())
@@ -290,6 +293,7 @@ impl Evaluator<'_> {
                 let (series, spec) = self.subquery(subquery, steps)?;
                 let mut windows = Vec::with_capacity(steps.count);
                 for (labels, dropped, column) in &series {
+                    self.ctx.check()?;
                     spec.windows(&steps, column, &[], &mut windows);
                     visit(&shared.job(labels, column, &windows, spec), labels, *dropped)?;
                 }

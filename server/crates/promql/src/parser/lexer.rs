@@ -243,7 +243,7 @@ fn escaped(bytes: &[u8]) -> String {
             }
         }
         for byte in chunk.invalid() {
-            text += &format!("\\x{byte:02x}");
+            text.extend(["\\x".to_owned(), format!("{byte:02x}")]);
         }
     }
     text

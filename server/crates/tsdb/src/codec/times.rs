@@ -47,6 +47,12 @@ pub(crate) fn encode(timestamps: &[Timestamp], out: &mut Vec<u8>) {
     }
 }
 
+/// The first time.
+pub(crate) fn first(reader: &mut Reader<'_>) -> Result<Timestamp, FormatError> {
+    reader.u8()?;
+    reader.i64()
+}
+
 /// Appends exactly `count` times, strictly increasing, and leaves the reader behind them.
 pub(crate) fn decode(
     reader: &mut Reader<'_>,

@@ -228,6 +228,34 @@ impl Samples {
         self.read_open(out)
     }
 
+    /// Appends the samples from `start` to `end`, both inclusive, to `out`, and perhaps some around
+    /// them: what begins after the end or ends before the start is left as it is.
+    ///
+    /// # Errors
+    /// When the memory is damaged.
+    pub(crate) fn read_around(
+        &self,
+        start: Timestamp,
+        end: Timestamp,
+        out: &mut Column,
+    ) -> Result<(), FormatError> {
+        let mut chunks = self.more.iter().flat_map(|more| &more.closed).peekable();
+        while let Some(chunk) = chunks.next() {
+            let after = match chunks.peek() {
+                Some(next) => codec::first_time(next)?,
+                None if self.open_count > 0 => self.open_time(),
+                None => Timestamp::MAX,
+            };
+            if after > start {
+                codec::decode(chunk, out)?;
+            }
+            if after > end {
+                return Ok(());
+            }
+        }
+        self.read_open(out)
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.open_count == 0
     }
@@ -569,6 +597,23 @@ mod tests {
             let mut again = Column::default();
             shared.read(&mut again).unwrap();
             prop_assert_eq!(format!("{before:?}"), format!("{again:?}"));
+        }
+    }
+
+    #[test]
+    fn only_chunks_around_a_range_are_read() {
+        let mut store = Samples::default();
+        for i in 0..1_000 {
+            store.append(i * 10, &Value::Float((i * 7_919 % 1_000) as f64));
+        }
+        for (start, end) in [(0, 9_990), (3_333, 3_333), (5_000, 6_000), (9_985, 20_000)] {
+            let mut column = Column::default();
+            store.read_around(start, end, &mut column).unwrap();
+            let wanted = (0..1_000_i64).map(|i| i * 10).filter(|t| (start..=end).contains(t));
+            let inside = column.float_times.iter().copied().filter(|t| (start..=end).contains(t));
+            assert!(inside.eq(wanted));
+            assert!(column.float_times.is_sorted());
+            assert!(end - start > 5_000 || column.len() < 400, "{} samples", column.len());
         }
     }
 

@@ -138,6 +138,8 @@ impl Tsdb {
         }
         let mut deleted = self.delete_from_head(&deletion);
         self.state_mut().delete_from_peers();
+        // Windows of rollups go as a whole.
+        self.note_change(if self.state().rollups.is_empty() { start } else { Timestamp::MIN });
         deleted.blocks = self.blocks_with(&deletion);
         self.counters.deletions.add(1);
         Ok(deleted)

@@ -9,6 +9,8 @@ use std::{
     sync::PoisonError,
 };
 
+use model::Timestamp;
+
 use super::{
     Tsdb,
     deletion::MAX_DELETIONS,
@@ -115,6 +117,7 @@ impl Tsdb {
                 if !self.state_mut().replay_of(node, &frame) {
                     self.counters.damaged_frames.add(1);
                 }
+                self.note_change(Timestamp::MIN);
             }
             if !news.has_more {
                 *anew = self.settle(&mut news, replays, frames > 0);
@@ -162,6 +165,9 @@ impl Tsdb {
             state.delete_from_peers();
         }
         drop(state);
+        if has_changed || !gone.is_empty() {
+            self.note_change(Timestamp::MIN);
+        }
         let mut cache = self.cache();
         for id in gone {
             cache.forget_block(id);

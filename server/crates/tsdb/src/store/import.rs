@@ -167,7 +167,9 @@ impl Tsdb {
             let day = first.div_euclid(DAY_MS) * DAY_MS;
             let part = take_day(&mut rest, day + DAY_MS);
             let samples: u64 = part.iter().map(|(_, column)| column.len() as u64).sum();
-            let added = self.import_day(&mut maintainer, &part, day)?;
+            let added = self.import_day(&mut maintainer, &part, day);
+            self.note_change(day);
+            let added = added?;
             outcome.added += added;
             outcome.present += samples - added;
             outcome.blocks += u64::from(added > 0);

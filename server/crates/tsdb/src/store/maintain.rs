@@ -14,6 +14,9 @@ use crate::{
     options::milliseconds,
 };
 
+/// Samples of a series beyond which a longer chunk saves next to nothing.
+const FULL_CHUNK: u64 = 720;
+
 /// Why maintenance could not be finished. Calling it again goes on where it stopped.
 #[derive(Debug, thiserror::Error)]
 pub enum MaintainError {
@@ -235,6 +238,13 @@ impl Tsdb {
     fn is_seal_due(&self, now: Timestamp) -> bool {
         let interval = milliseconds(self.options.seal_interval).unsigned_abs();
         self.writer().since().is_some_and(|since| now.abs_diff(since) >= interval)
+            || self.is_head_full()
+    }
+
+    fn is_head_full(&self) -> bool {
+        let state = self.state();
+        let (samples, series) = (state.head.appended(), state.head.len() as u64);
+        samples >= self.options.seal_samples && samples / FULL_CHUNK >= series
     }
 
     /// After a change that failed: sees what the engine has, and takes that as the truth.
@@ -266,6 +276,8 @@ impl Tsdb {
             state.head.finish_seal();
             self.counters.seals.add(1);
         }
+        drop(state);
+        self.note_change(Timestamp::MIN);
         maintainer.is_uncertain = false;
         Ok(())
     }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, RwLock, atomic::AtomicU64};
 use model::Timestamp;
 
 use super::{
-    Maintainer, State, Tsdb, deletion,
+    Maintainer, SharedChanges, State, Tsdb, deletion,
     notes::{self, Notes},
     writer::Writer,
 };
@@ -137,6 +137,7 @@ impl Tsdb {
             state: RwLock::new(state),
             cache: Mutex::new(PageCache::new(options.cache_bytes)),
             conditions: Conditions::default(),
+            changes: SharedChanges::default(),
             unsealed_bytes: AtomicU64::new(bytes),
             engine,
             options,

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use hashbrown::{HashMap, hash_map::Entry};
+use hashbrown::HashMap;
 use model::{
     Column, Labels, Metadata, Sample, Storage, StorageError, Timestamp,
     rollup::{RollupColumn, Zone, window_at},
@@ -12,6 +12,7 @@ use model::{
 use super::{
     Tsdb,
     deletion::{self, Mask},
+    gathering::{Found, Gathering, HeadPart},
     notes::Notes,
     overlap::{Asked, all_overlapping, overlapping, overlapping_rollups, widened},
     rollup,
@@ -25,27 +26,6 @@ use crate::{
     head::{Series, samples::Samples},
     postings,
 };
-
-/// A series that matched, and where its samples are.
-#[derive(Debug, Default)]
-struct Found {
-    /// Index into the selection's blocks and number within the block, ascending by order.
-    blocks: Vec<(u32, u32)>,
-    /// The same of rollups, by owner and in order of time.
-    rollups: Vec<(u32, u32)>,
-    head: Option<HeadPart>,
-    /// From the heads of other nodes.
-    peers: Vec<HeadPart>,
-}
-
-#[derive(Debug)]
-struct HeadPart {
-    /// As in [`Asked`].
-    owner: u32,
-    last: Option<Sample>,
-    /// Older first.
-    samples: [Option<Arc<Samples>>; 2],
-}
 
 /// The series of one query; everything it needs stays as it was when it was made.
 #[derive(Debug)]
@@ -145,18 +125,7 @@ impl Tsdb {
 
     /// Finds all series that match and may have samples in the range.
     fn find(&self, request: &Select<'_>) -> Result<TsdbSelection<'_>, StorageError> {
-        let mut found: HashMap<Labels, Found, foldhash::fast::FixedState> = HashMap::default();
-        let mut entry = |labels: Labels, change: &mut dyn FnMut(&mut Found)| {
-            let is_full = found.len() >= request.max_series;
-            match found.entry(labels) {
-                Entry::Occupied(mut entry) => change(entry.get_mut()),
-                Entry::Vacant(_) if is_full => {
-                    return Err(StorageError::TooManySeries { limit: request.max_series });
-                }
-                Entry::Vacant(entry) => change(entry.insert(Found::default())),
-            }
-            Ok(())
-        };
+        let mut all = Gathering::new(request.max_series);
         // Only this part needs the lock: what it finds is shared and does not change any more.
         let conditions = self.conditions.of(request.matchers);
         let (blocks, rollups, zones, notes) = {
@@ -166,16 +135,14 @@ impl Tsdb {
             for slot in postings::select(state.head.index(), &conditions) {
                 let Some(series) = state.head.series(slot) else { continue };
                 if let Some(part) = head_part(series, 0, times) {
-                    let mut part = Some(part);
-                    entry(series.labels.clone(), &mut |found| found.head = part.take())?;
+                    all.add(series.labels.clone(), part)?;
                 }
             }
             for (owner, peer) in (1..).zip(state.peers.0.values()) {
                 let heads = peer.replay.heads.iter();
                 for series in heads.flat_map(|head| head.select(request.matchers)) {
                     if let Some(part) = head_part(series, owner, times) {
-                        let mut part = Some(part);
-                        entry(series.labels.clone(), &mut |found| found.peers.extend(part.take()))?;
+                        all.entry(series.labels.clone())?.peers.push(part);
                     }
                 }
             }
@@ -186,19 +153,20 @@ impl Tsdb {
         for (at, Asked { block, owner }) in blocks.iter().enumerate() {
             let notes = &notes[*owner as usize];
             each_series(block, &conditions, notes, &mut masks, &mut |labels, number| {
-                entry(labels, &mut |found| found.blocks.push((at as u32, number)))
+                all.entry(labels)?.blocks.push((at as u32, number));
+                Ok(())
             })?;
         }
         for (at, Asked { block, owner }) in rollups.iter().enumerate() {
             let notes = &notes[*owner as usize];
             each_series(block, &conditions, notes, &mut masks, &mut |labels, number| {
-                entry(labels, &mut |found| found.rollups.push((at as u32, number)))
+                all.entry(labels)?.rollups.push((at as u32, number));
+                Ok(())
             })?;
         }
         let raw_since = notes.iter().map(|notes| notes.raw_since).collect();
-        let mut found: Vec<(Labels, Found)> = found.into_iter().collect();
-        found.sort_unstable_by(|a, b| a.0.cmp(&b.0));
-        let (labels, found) = found.into_iter().unzip();
+        all.series.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+        let (labels, found) = all.series.into_iter().unzip();
         let (start, end) = (request.start, request.end);
         Ok(TsdbSelection {
             store: self,
@@ -489,10 +457,10 @@ impl TsdbSelection<'_> {
             return Ok(());
         }
         if columns::last_time(out).is_none_or(|last| last < first) {
-            return samples.read(out).map_err(damaged);
+            return samples.read_around(self.start, self.end, out).map_err(damaged);
         }
         let mut own = Column::default();
-        samples.read(&mut own).map_err(damaged)?;
+        samples.read_around(self.start, self.end, &mut own).map_err(damaged)?;
         columns::merge(out, &own);
         Ok(())
     }

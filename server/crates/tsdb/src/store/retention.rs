@@ -151,6 +151,7 @@ impl Tsdb {
         state.blocks = kept(&state.blocks);
         state.rollups = kept(&state.rollups);
         drop(state);
+        self.note_change(Timestamp::MIN);
         for block in blocks {
             maintainer.retire(block);
         }

@@ -154,6 +154,8 @@ impl Tsdb {
         let block = Arc::new(Block::open(row).map_err(unreadable)?);
         let mut state = self.state_mut();
         state.rollups = Arc::new(state.rollups.iter().cloned().chain([block]).collect());
+        drop(state);
+        self.note_change(Timestamp::MIN);
         self.counters.rollups.add(1);
         Ok(true)
     }

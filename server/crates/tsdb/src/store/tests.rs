@@ -104,6 +104,23 @@ fn frames_are_replayed_after_a_crash_and_the_last_values_are_at_hand() {
 }
 
 #[test]
+fn samples_that_come_faster_than_the_clock_are_sealed_before_the_interval() {
+    let options =
+        Options { seal_interval: Duration::from_hours(1), seal_samples: 1_500, ..options() };
+    let cases =
+        [("few a series", 5, 719, false), ("many a series", 5, 720, true), ("few", 2, 749, false)];
+    for (name, series, ticks, is_sealed) in cases {
+        let (store, _) = open(&Arc::new(MemoryEngine::new()), &options);
+        for tick in 0..ticks {
+            assert!(flush(&store, tick, series, 1.0).is_durable);
+        }
+        let sealed = store.maintain(ticks).unwrap().sealed_samples;
+        assert_eq!(sealed > 0, is_sealed, "{name}");
+        assert_eq!(store.maintain(ticks).unwrap().sealed_samples, 0, "{name}: once is enough");
+    }
+}
+
+#[test]
 fn the_latest_sample_of_a_sealed_series_needs_no_page() {
     let engine = Arc::new(MemoryEngine::new());
     let (store, _) = open(&engine, &options());

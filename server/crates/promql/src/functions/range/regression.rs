@@ -1,4 +1,4 @@
-//! Straight lines through windows, and exponential smoothing.
+//! Straight lines through windows, the area below their samples, and exponential smoothing.
 
 use super::{Job, Kahan, RangeFunction};
 use crate::{
@@ -48,6 +48,31 @@ fn line(times: &[i64], values: &[f64], at: i64) -> (f64, f64) {
     let variance = xx - x * x / count;
     let slope = covariance / variance;
     (slope, y / count - slope * x / count)
+}
+
+/// `integral`: the area in seconds from the first sample to the last, where between two of them the
+/// first one holds (0), the second one (1) or the line between both (2).
+pub(super) fn integrals(job: &Job<'_>, out: &mut Values) -> Result<(), EvalError> {
+    for (step, window) in job.windows.iter().enumerate() {
+        let Some((times, values)) = at_least_two(job, window) else { continue };
+        let strategy = job.params.first().map_or(2.0, |strategy| strategy[step]);
+        let height: fn(f64, f64) -> f64 = match strategy {
+            0.0 => |first, _| first,
+            1.0 => |_, second| second,
+            2.0 => |first, second| first.midpoint(second),
+            _ => {
+                return Err(EvalError::Execution(format!(
+                    "invalid strategy of integral. Expected: 0, 1 or 2, got: {strategy}"
+                )));
+            }
+        };
+        let mut area = Kahan::default();
+        for (time, value) in times.windows(2).zip(values.windows(2)) {
+            area.add(height(value[0], value[1]) * ((time[1] - time[0]) as f64 / 1000.0));
+        }
+        out.floats[step] = area.sum + area.compensation;
+    }
+    Ok(())
 }
 
 /// `double_exponential_smoothing` (Holt's linear method).

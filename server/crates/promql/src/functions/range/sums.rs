@@ -34,7 +34,8 @@ impl Kahan {
         self.sum = total;
     }
 
-    fn join(mut self, other: Self) -> Self {
+    /// The sum of two sums, without losing what either lost.
+    pub(crate) fn join(mut self, other: Self) -> Self {
         self.add(other.sum);
         if self.sum.is_finite() {
             self.compensation += other.compensation;
@@ -181,6 +182,22 @@ impl Mean {
         self.sum.sum *= weight;
         self.sum.compensation *= weight;
         self.sum.add(value / self.count);
+    }
+
+    /// Adds the values of another mean.
+    pub(crate) fn join(&mut self, other: Self) {
+        let count = self.count + other.count;
+        if !self.is_incremental && !other.is_incremental {
+            let sum = self.sum.join(other.sum);
+            if !sum.sum.is_infinite() || self.sum.sum.is_infinite() || other.sum.sum.is_infinite() {
+                (self.count, self.sum) = (count, sum);
+                return;
+            }
+        }
+        // As shares of the common mean, which do not overflow.
+        let total = self.value() * (self.count / count) + other.value() * (other.count / count);
+        self.sum = Kahan { sum: total, compensation: 0.0 };
+        (self.count, self.is_incremental) = (count, true);
     }
 
     pub(crate) fn value(&self) -> f64 {

@@ -73,7 +73,7 @@ impl<'a> Grammar<'a> {
     }
 
     fn pick(&mut self, from: &[&'static str]) -> &'static str {
-        *self.random.pick::<&'static str>(from)
+        self.random.pick::<&'static str>(from)
     }
 
     fn vector(&mut self, depth: u32) -> String {

@@ -46,7 +46,8 @@ impl Prometheus {
             let mut line = String::new();
             assert!(log.read_line(&mut line).unwrap() > 0, "it ended:\n{said}");
             if line.contains("msg=\"Listening on\"") {
-                address = line.split("address=").nth(1).map(|rest| rest.trim().to_owned());
+                let rest = line.split("address=").nth(1).unwrap_or_default();
+                address = rest.split_whitespace().next().map(str::to_owned);
             }
             is_ready |= line.contains("Server is ready to receive web requests");
             said += &line;

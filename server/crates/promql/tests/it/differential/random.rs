@@ -1,4 +1,4 @@
-//! Numbers by lot, the same for the same seed (SplitMix64).
+//! Numbers by lot, the same for the same seed (`SplitMix64`).
 
 pub(super) struct Random(u64);
 

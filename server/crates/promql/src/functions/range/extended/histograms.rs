@@ -43,6 +43,21 @@ impl Remarks<'_> {
         }
         Some(())
     }
+
+    /// One kind of buckets, and for a counter no gauges.
+    fn check_kinds(&self, histograms: &[Arc<NativeHistogram>], is_counter: bool) -> Option<()> {
+        let is_custom = histograms[0].has_custom_buckets();
+        for histogram in histograms {
+            if histogram.has_custom_buckets() != is_custom {
+                self.note(&Note::MixedSchemas { metric: self.metric });
+                return None;
+            }
+            if is_counter && histogram.reset_hint == ResetHint::Gauge {
+                self.note(&Note::NotACounter { metric: self.metric });
+            }
+        }
+        Some(())
+    }
 }
 
 impl Extended<'_, Arc<NativeHistogram>> {
@@ -50,10 +65,10 @@ impl Extended<'_, Arc<NativeHistogram>> {
     pub(super) fn change(&self, job: &Job<'_>, is_counter: bool) -> Option<NativeHistogram> {
         let remarks = Remarks { evaluator: job.evaluator, metric: job.metric, span: job.span };
         let (first, last) = self.borders()?;
-        self.check_kinds(&self.values[first..=last], is_counter, &remarks)?;
+        remarks.check_kinds(&self.values[first..=last], is_counter)?;
         let (left, right) = self.ends((first, last), is_counter, &remarks)?;
         let is_gauge = |histogram: &NativeHistogram| histogram.reset_hint == ResetHint::Gauge;
-        if !is_counter && !(is_gauge(&left) && is_gauge(&right)) {
+        if !(is_counter || is_gauge(&left) && is_gauge(&right)) {
             remarks.note(&Note::NotAGauge { metric: job.metric });
         }
         let mut change = right.clone();
@@ -73,25 +88,6 @@ impl Extended<'_, Arc<NativeHistogram>> {
         change.reset_hint = ResetHint::Gauge;
         change.compact();
         Some(change)
-    }
-
-    fn check_kinds(
-        &self,
-        histograms: &[Arc<NativeHistogram>],
-        is_counter: bool,
-        remarks: &Remarks<'_>,
-    ) -> Option<()> {
-        let is_custom = histograms[0].has_custom_buckets();
-        for histogram in histograms {
-            if histogram.has_custom_buckets() != is_custom {
-                remarks.note(&Note::MixedSchemas { metric: remarks.metric });
-                return None;
-            }
-            if is_counter && histogram.reset_hint == ResetHint::Gauge {
-                remarks.note(&Note::NotACounter { metric: remarks.metric });
-            }
-        }
-        Some(())
     }
 
     /// The histograms at the start and the end.
