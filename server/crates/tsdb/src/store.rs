@@ -99,6 +99,8 @@ pub(crate) struct State {
     notes: Arc<Notes>,
     /// Rows of this node that cannot be read.
     damaged: Arc<Vec<DamagedBlock>>,
+    /// Pages of blocks that are gone, which the engine cannot delete.
+    undeletable_pages: Arc<Vec<(u64, u32)>>,
     /// The number of this node.
     node: u64,
     metadata: BTreeMap<String, Metadata>,
@@ -213,6 +215,12 @@ impl Tsdb {
     /// left out of answers.
     pub fn damaged_pages(&self) -> Vec<(u64, u32)> {
         self.cache().damaged()
+    }
+
+    /// Block and number of the pages that nobody needs any more and that cannot be deleted, because the
+    /// engine finds them damaged, in the order in which that was found.
+    pub fn undeletable_pages(&self) -> Vec<(u64, u32)> {
+        self.state().undeletable_pages.to_vec()
     }
 
     /// The blocks whose index cannot be read, of this node and then of the others. What they hold is left out
