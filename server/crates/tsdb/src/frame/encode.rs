@@ -6,6 +6,7 @@ use model::{Labels, Metadata, NativeHistogram, Value};
 
 use super::{
     Flush, FrameSample, MAGIC, VERSION,
+    texts::{shared_prefix, sort_by_text},
     values::{LastValues, put_series, put_times},
 };
 use crate::bytes::{finish_envelope, put_i64, put_text, put_u64, start_envelope};
@@ -125,7 +126,7 @@ impl FrameEncoder {
                 new.push((labels_of(slot).map_or("", Labels::as_packed), slot));
             }
         }
-        new.sort_unstable();
+        sort_by_text(&mut new);
         put_u64(out, new.len() as u64);
         let mut before = "";
         for (packed, slot) in new {
@@ -226,13 +227,4 @@ fn as_histogram(value: &Value) -> Option<&Arc<NativeHistogram>> {
         Value::Float(_) => None,
         Value::Histogram(value) => Some(value),
     }
-}
-
-/// How many bytes two texts share at the start, cut at a character.
-fn shared_prefix(a: &str, b: &str) -> usize {
-    let mut shared = a.bytes().zip(b.bytes()).take_while(|(a, b)| a == b).count();
-    while !b.is_char_boundary(shared) {
-        shared -= 1;
-    }
-    shared
 }
