@@ -200,14 +200,14 @@ impl Tsdb {
         } else {
             self.write(writer, flush)
         };
-        for committed in &mut all {
-            committed.is_durable = is_durable;
-        }
         if let Some(first) = all.first_mut() {
             first.out_of_order = late.samples;
             first.duplicates = late.replaced;
         }
-        all.iter().for_each(|committed| self.count(committed));
+        for committed in &mut all {
+            committed.is_durable = is_durable;
+            self.count(committed);
+        }
         all
     }
 
