@@ -18,12 +18,13 @@ use crate::{
     frame::Flush,
     head::{Head, SeriesRef},
     options::{Options, milliseconds},
-    postings::Conditions,
+    postings::{Conditions, Orders},
     stats::{Counters, Health, Stats},
 };
 
 mod changes;
 mod deletion;
+mod find;
 mod follow;
 mod gathering;
 mod import;
@@ -39,10 +40,12 @@ mod reroll;
 mod retention;
 mod rollup;
 mod seal;
+mod selection;
 mod source;
 #[cfg(test)]
 mod tests;
 mod view;
+mod windows;
 mod writer;
 
 pub use changes::Moment;
@@ -84,6 +87,8 @@ pub struct Tsdb {
     cache: Mutex<PageCache>,
     /// What is known of matchers; locked for a moment only, with any other lock held.
     conditions: Conditions,
+    /// How series of the head are ordered; locked for a moment only, with any other lock held.
+    orders: Orders,
     /// What changed lately; locked for a moment only, with no other lock taken meanwhile.
     changes: SharedChanges,
     /// The bytes of the frames that are not in a block yet.
