@@ -4,10 +4,11 @@
 mod cache;
 mod helpers;
 mod slow;
+mod text;
 
 use std::{
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
@@ -21,6 +22,7 @@ use tsdb::Tsdb;
 use cache::{Cache, Cacheable};
 use helpers::Helpers;
 pub(crate) use slow::SlowLog;
+pub(crate) use text::{SharedTexts, Times};
 
 /// What a single query asks for besides its expression.
 #[derive(Debug, Clone, Copy, Default)]
@@ -122,27 +124,34 @@ impl Queries {
         .await
     }
 
-    /// The values of an expression at every step.
+    /// The values of an expression at every step, and their texts when they are known.
     pub(crate) async fn range(
         &self,
         text: &str,
         range: Range,
         options: QueryOptions,
-    ) -> Result<Output, QueryError> {
+    ) -> Result<(Output, SharedTexts), QueryError> {
         let expr = self.parse(text)?;
         let log = SlowLog::new(self, text, (range.start, range.end, range.step_ms));
         let lookback = options.lookback.unwrap_or(self.engine.options().lookback);
         let uses_cache = self.cache.is_enabled() && !options.skips_cache && !options.explains;
         let cacheable = if uses_cache { Cacheable::of(&expr, range, lookback) } else { None };
         // A clock costs little beside rows of many steps.
-        self.evaluate(options, true, log, move |queries, ctx| {
+        let texts = Arc::new(OnceLock::new());
+        let found = Arc::clone(&texts);
+        let output = self.evaluate(options, true, log, move |queries, ctx| {
             let Queries { engine, store, cache, .. } = queries;
             match cacheable {
-                Some(query) => cache.range(&query, &expr, engine, store, ctx),
+                Some(query) => {
+                    let (output, texts) = cache.range(&query, &expr, engine, store, ctx)?;
+                    texts.into_iter().for_each(|texts| drop(found.set(texts)));
+                    Ok(output)
+                }
                 None => engine.range(&store.view(), &expr, range, ctx),
             }
-        })
-        .await
+        });
+        let output = output.await?;
+        Ok((output, texts.get().cloned()))
     }
 
     /// Reads from the store on a blocking thread, within the same limits as a query.

@@ -53,7 +53,8 @@ impl StorePictures {
         let condition = super::condition::condition(&expr);
         let quantity = condition.map_or_else(|| expr.to_string(), |condition| condition.quantity);
         let range = Range { start: end - SPAN_MS, end, step_ms: STEP_MS };
-        let output = self.queries.range(&quantity, range, QueryOptions::default()).await.ok()?;
+        let answered = self.queries.range(&quantity, range, QueryOptions::default()).await;
+        let (output, _) = answered.ok()?;
         let series =
             render::lines(&output.value, range, |labels| belongs_to(labels, &alert.labels));
         if series.is_empty() {

@@ -56,7 +56,7 @@ pub(super) async fn lines_by_label(
     range: Range,
 ) -> BTreeMap<String, Vec<Option<f64>>> {
     let output = match queries.range(expr, range, QueryOptions::default()).await {
-        Ok(output) => output,
+        Ok((output, _)) => output,
         Err(error) => {
             tracing::warn!(expr, %error, "a question of a page has no answer");
             return BTreeMap::new();

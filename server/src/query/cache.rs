@@ -20,6 +20,8 @@ use promql::{
 };
 use tsdb::{Moment, Tsdb};
 
+use super::text::{SharedTexts, Texts};
+
 /// One answer may take this part of the room.
 const LARGEST_SHARE: usize = 4;
 
@@ -64,7 +66,9 @@ struct Entry {
 /// An answer, and when it was right.
 #[derive(Debug)]
 pub(crate) struct Kept {
-    series: Vec<Series>,
+    series: Arc<Vec<Series>>,
+    /// The same as text, once somebody asked for it again.
+    texts: SharedTexts,
     annotations: Annotations,
     start: Timestamp,
     end: Timestamp,
@@ -143,7 +147,7 @@ impl Cache {
         engine: &Engine,
         store: &Tsdb,
         ctx: &Context<'_>,
-    ) -> Result<Output, EvalError> {
+    ) -> Result<(Output, SharedTexts), EvalError> {
         let moment = store.moment();
         let kept = self.find(&query.key);
         let usable = kept.and_then(|kept| {
@@ -156,8 +160,8 @@ impl Cache {
         let Some((kept, until)) = usable else {
             self.misses.fetch_add(1, Ordering::Relaxed);
             let output = engine.range(&store.view(), expr, query.range, ctx)?;
-            self.keep(query, &output, moment);
-            return Ok(output);
+            self.keep(query, &output, moment, None);
+            return Ok((output, None));
         };
         self.hits.fetch_add(1, Ordering::Relaxed);
         let mut output = if until >= query.range.end {
@@ -175,14 +179,46 @@ impl Cache {
             engine.range(&view as &dyn Storage, expr, rest, ctx)?
         };
         let is_new = until < query.range.end;
-        let QueryValue::Matrix(new) = &output.value else { return Ok(output) };
+        let QueryValue::Matrix(new) = &output.value else { return Ok((output, None)) };
         let joined = promql::join(query.range, until, &kept.series, new);
+        let texts = self.texts(query, &kept, until, &joined);
         output.value = QueryValue::Matrix(joined);
         output.annotations.join(kept.annotations.clone());
         if is_new {
-            self.keep(query, &output, moment);
+            self.keep(query, &output, moment, texts.clone());
         }
-        Ok(output)
+        Ok((output, texts))
+    }
+
+    /// The texts of an answer whose steps up to `until` are kept.
+    fn texts(
+        &self,
+        query: &Cacheable,
+        kept: &Arc<Kept>,
+        until: Timestamp,
+        joined: &[Series],
+    ) -> SharedTexts {
+        let Range { start, end, step_ms } = query.range;
+        let known = match &kept.texts {
+            Some(texts) => Arc::clone(texts),
+            None => {
+                let texts = Arc::new(Texts::of(&kept.series));
+                let with_texts = Kept {
+                    series: Arc::clone(&kept.series),
+                    texts: Some(Arc::clone(&texts)),
+                    annotations: kept.annotations.clone(),
+                    ..**kept
+                };
+                self.insert(&query.key, with_texts);
+                texts
+            }
+        };
+        if (start, end, until) == (kept.start, kept.end, kept.end) {
+            return Some(known);
+        }
+        let first = usize::try_from((start - kept.start) / step_ms).ok()?;
+        let count = usize::try_from((until - start) / step_ms + 1).ok()?;
+        Some(Arc::new(known.join(&kept.series, first..first + count, joined)))
     }
 
     fn find(&self, key: &Key) -> Option<Arc<Kept>> {
@@ -194,27 +230,34 @@ impl Cache {
         Some(Arc::clone(&entry.kept))
     }
 
-    fn keep(&self, query: &Cacheable, output: &Output, moment: Moment) {
+    fn keep(&self, query: &Cacheable, output: &Output, moment: Moment, texts: SharedTexts) {
         let QueryValue::Matrix(series) = &output.value else { return };
         if !output.left_out.is_empty() || !promql::are_lasting(&output.annotations) {
             return;
         }
-        let bytes = query.key.text.len() * 2
-            + size_of::<(Key, Entry, Kept)>()
-            + series.iter().map(Series::heap_bytes).sum::<usize>();
-        if bytes > self.limit_bytes / LARGEST_SHARE {
-            return;
-        }
-        let kept = Arc::new(Kept {
-            series: series.clone(),
+        let kept = Kept {
+            series: Arc::new(series.clone()),
+            texts,
             annotations: output.annotations.clone(),
             start: query.range.start,
             end: query.range.end,
             moment,
-        });
+        };
+        self.insert(&query.key, kept);
+    }
+
+    fn insert(&self, key: &Key, kept: Kept) {
+        let bytes = key.text.len() * 2
+            + size_of::<(Key, Entry, Kept)>()
+            + kept.series.iter().map(Series::heap_bytes).sum::<usize>()
+            + kept.texts.as_ref().map_or(0, |texts| texts.heap_bytes());
+        if bytes > self.limit_bytes / LARGEST_SHARE {
+            return;
+        }
+        let kept = Arc::new(kept);
         let mut inner = self.lock();
         let used = inner.uses;
-        if let Some(before) = inner.entries.insert(query.key.clone(), Entry { kept, bytes, used }) {
+        if let Some(before) = inner.entries.insert(key.clone(), Entry { kept, bytes, used }) {
             inner.bytes -= before.bytes;
         }
         inner.bytes += bytes;

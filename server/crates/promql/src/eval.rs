@@ -31,7 +31,7 @@ pub(crate) use rows::{
     without_identity,
 };
 pub(crate) use steps::Steps;
-pub(crate) use window::{StepWindow, WindowSpec};
+pub(crate) use window::{StepWindow, WindowSpec, Windows};
 
 use parallel::Share;
 use profile::Profile;

@@ -36,5 +36,5 @@ pub use labels::{BadLabels, MAX_LABEL_BYTES};
 pub use message::{Message, Series};
 pub use metadata::SeriesMetadata;
 pub use protocol::{HeaderError, Protocol};
-pub use snappy::{UnpackError, pack, unpack};
+pub use snappy::{UnpackError, pack, unpack, unpack_into};
 pub use wire::WireError;

@@ -21,7 +21,10 @@ mod integers;
 mod quotients;
 pub(crate) mod rollups;
 pub(crate) mod times;
+mod together;
 mod tokens;
+
+pub(crate) use together::Together;
 
 /// The most samples one chunk may hold. A damaged count cannot ask for more memory than this.
 pub(crate) const MAX_SAMPLES: usize = 1 << 16;
@@ -108,12 +111,7 @@ pub(crate) fn encode_histograms(
 /// Appends the samples of a chunk to the end of `column`, in whatever order they stand to what is
 /// there.
 pub(crate) fn decode(chunk: &[u8], column: &mut Column) -> Result<(), FormatError> {
-    let mut reader = Reader::new(chunk);
-    let id = reader.u8()?;
-    let count = usize::try_from(reader.u64()?).unwrap_or(usize::MAX);
-    if count == 0 || count > MAX_SAMPLES {
-        return Err(FormatError::Invalid("number of samples"));
-    }
+    let (id, count, mut reader) = open(chunk)?;
     match id {
         HISTOGRAM_STREAM => {
             times::decode(&mut reader, count, &mut column.histogram_times)?;
@@ -129,6 +127,17 @@ pub(crate) fn decode(chunk: &[u8], column: &mut Column) -> Result<(), FormatErro
         }
     }
     if reader.is_empty() { Ok(()) } else { Err(FormatError::Invalid("end of the samples")) }
+}
+
+/// What every chunk begins with: the codec, how many samples there are, and the rest.
+fn open(chunk: &[u8]) -> Result<(u8, usize, Reader<'_>), FormatError> {
+    let mut reader = Reader::new(chunk);
+    let id = reader.u8()?;
+    let count = usize::try_from(reader.u64()?).unwrap_or(usize::MAX);
+    if count == 0 || count > MAX_SAMPLES {
+        return Err(FormatError::Invalid("number of samples"));
+    }
+    Ok((id, count, reader))
 }
 
 /// The time of the first sample of a chunk.

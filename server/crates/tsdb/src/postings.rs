@@ -9,9 +9,11 @@ use std::{ops::Deref, sync::Arc};
 use model::{MatchOp, Matcher};
 
 mod condition;
+mod order;
 mod pattern;
 
 pub(crate) use condition::{Condition, Conditions, Matches};
+pub(crate) use order::{Order, Orders};
 
 /// An index that can be matched against.
 pub(crate) trait Index {

@@ -16,7 +16,10 @@ use super::{
     stream::Answer,
     value::{Seconds, result_count},
 };
-use crate::{http::Shared, query::QueryOptions};
+use crate::{
+    http::Shared,
+    query::{QueryOptions, SharedTexts},
+};
 
 /// The value of an expression at one time.
 pub(super) async fn instant(
@@ -29,7 +32,7 @@ pub(super) async fn instant(
     let limit = params.limit()?;
     let wants = Wants::of(&params);
     let output = app.queries.instant(text, at, options(&params, wants)?).await?;
-    Ok(answer(text, output, limit, wants).into_response(&headers))
+    Ok(answer(text, (output, None), limit, wants).into_response(&headers))
 }
 
 /// The values of an expression at every step.
@@ -46,8 +49,8 @@ pub(super) async fn range(
     let limit = params.limit()?;
     let range = Range { start, end, step_ms };
     let wants = Wants::of(&params);
-    let output = app.queries.range(text, range, options(&params, wants)?).await?;
-    Ok(answer(text, output, limit, wants).into_response(&headers))
+    let answered = app.queries.range(text, range, options(&params, wants)?).await?;
+    Ok(answer(text, answered, limit, wants).into_response(&headers))
 }
 
 /// The expression, parsed and printed again.
@@ -93,7 +96,12 @@ fn options(params: &Params, wants: Wants) -> Result<QueryOptions, Failure> {
     })
 }
 
-fn answer(text: &str, output: Output, limit: usize, wants: Wants) -> Answer {
+fn answer(
+    text: &str,
+    (output, texts): (Output, SharedTexts),
+    limit: usize,
+    wants: Wants,
+) -> Answer {
     let mut warnings = output.annotations.render(Level::Warning, text);
     warnings.extend(output.left_out.iter().cloned());
     if result_count(&output.value) > limit {
@@ -101,7 +109,7 @@ fn answer(text: &str, output: Output, limit: usize, wants: Wants) -> Answer {
     }
     let infos = output.annotations.render(Level::Info, text);
     let stats = (wants.stats || wants.plan).then(|| stats(&output, wants));
-    Answer { output, limit, warnings, infos, stats }
+    Answer { output, limit, texts, warnings, infos, stats }
 }
 
 /// `data.stats` as Prometheus has it, and with `explain` a list `plan` beside it.

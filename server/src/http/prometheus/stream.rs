@@ -1,7 +1,7 @@
 //! Answers to queries, written while they are sent: what a result needs as text is never in memory as a
 //! whole.
 
-use std::{convert::Infallible, fmt::Write as _, io::Write as _};
+use std::{convert::Infallible, io::Write as _};
 
 use axum::{
     body::{Body, Bytes},
@@ -10,11 +10,12 @@ use axum::{
 };
 use flate2::{Compression, write::GzEncoder};
 use futures_util::stream;
-use model::{Labels, Timestamp, is_stale};
+use model::Labels;
 use promql::{Output, QueryValue, Series};
 use serde::Serialize;
 
 use super::value::{self, Number, VectorItem};
+use crate::query::{SharedTexts, Times};
 
 /// A piece of an answer is sent when it has this many bytes.
 const PIECE_BYTES: usize = 64 << 10;
@@ -27,6 +28,8 @@ pub(super) struct Answer {
     pub(super) output: Output,
     /// The most series or samples shown.
     pub(super) limit: usize,
+    /// The numbers of the series as text, when they are known.
+    pub(super) texts: SharedTexts,
     pub(super) warnings: Vec<String>,
     pub(super) infos: Vec<String>,
     /// The JSON of `data.stats`.
@@ -138,7 +141,7 @@ impl Writer {
     }
 
     fn step(&mut self, out: &mut Vec<u8>) {
-        let Answer { output, limit, warnings, infos, stats } = &self.answer;
+        let Answer { output, limit, texts, warnings, infos, stats } = &self.answer;
         let limit = *limit;
         self.place = match (self.place, &output.value) {
             (Place::Start, value) => {
@@ -157,7 +160,8 @@ impl Writer {
             }
             (Place::Result(i), QueryValue::Matrix(all)) if i < all.len().min(limit) => {
                 separate(i, out);
-                self.times.put_series(&all[i], out);
+                let text = texts.as_ref().and_then(|texts| texts.get(i));
+                put_series(&all[i], text, &mut self.times, out);
                 Place::Result(i + 1)
             }
             (Place::Result(_), QueryValue::Vector(_) | QueryValue::Matrix(_)) => {
@@ -207,103 +211,34 @@ fn put_json<T: Serialize>(value: &T, out: &mut Vec<u8>) {
     }
 }
 
-/// The texts of the times of steps, which all series share.
-#[derive(Default)]
-struct Times {
-    start: Timestamp,
-    step_ms: i64,
-    text: String,
-    ends: Vec<usize>,
-}
-
-impl Times {
-    fn put_series(&mut self, series: &Series, out: &mut Vec<u8>) {
-        let Some((start, step_ms, numbers)) = series.numbers() else {
-            return put_json(&value::MatrixItem(series), out);
-        };
-        self.prepare(start, step_ms, numbers.len());
-        out.extend_from_slice(br#"{"metric":"#);
-        put_labels(&series.labels, out);
-        out.extend_from_slice(br#","values":["#);
-        let mut from = 0;
-        let mut is_first = true;
-        let mut buffer = zmij::Buffer::new();
-        for (number, &end) in numbers.iter().zip(&self.ends) {
-            let time = &self.text[from..end];
-            from = end;
-            if is_stale(*number) {
-                continue;
-            }
-            if !std::mem::take(&mut is_first) {
-                out.push(b',');
-            }
-            out.extend_from_slice(time.as_bytes());
-            put_number(*number, &mut buffer, out);
-            out.extend_from_slice(b"\"]");
-        }
-        out.extend_from_slice(b"]}");
+/// Writes the numbers of a series on steps, of which some may be known as text.
+fn put_series(series: &Series, known: Option<&[u8]>, times: &mut Times, out: &mut Vec<u8>) {
+    let Some((start, step_ms, numbers)) = series.numbers() else {
+        return put_json(&value::MatrixItem(series), out);
+    };
+    out.extend_from_slice(br#"{"metric":"#);
+    put_labels(&series.labels, out);
+    out.extend_from_slice(br#","values":"#);
+    let place = out.len();
+    match known {
+        Some(text) => out.extend_from_slice(text),
+        None => times.put((start, step_ms), numbers, out, &mut |_| {}),
     }
-
-    fn prepare(&mut self, start: Timestamp, step_ms: i64, count: usize) {
-        if (start, step_ms, count) == (self.start, self.step_ms, self.ends.len()) {
-            return;
-        }
-        (self.start, self.step_ms) = (start, step_ms);
-        self.text.clear();
-        self.ends.clear();
-        for number in 0..count as i64 {
-            let time = start + number * step_ms;
-            // Writing to a text does not fail.
-            let _written: std::fmt::Result = if time % 1000 == 0 {
-                write!(self.text, "[{},\"", time / 1000)
-            } else {
-                write!(self.text, "[{},\"", time as f64 / 1000.0)
-            };
-            self.ends.push(self.text.len());
-        }
+    // In the place of the comma before the first number.
+    match out.get_mut(place) {
+        Some(comma) => *comma = b'[',
+        None => out.push(b'['),
     }
+    out.extend_from_slice(b"]}");
 }
 
 fn put_labels(labels: &Labels, out: &mut Vec<u8>) {
     put_json(&value::LabelMap(labels), out);
 }
 
-/// The shortest text that reads back the same, never with an exponent.
-fn put_number(number: f64, buffer: &mut zmij::Buffer, out: &mut Vec<u8>) {
-    if number.is_finite() {
-        let text = buffer.format_finite(number);
-        if !text.contains('e') {
-            out.extend_from_slice(text.strip_suffix(".0").unwrap_or(text).as_bytes());
-            return;
-        }
-    }
-    out.extend_from_slice(model::number::Shortest::Plain(number).to_string().as_bytes());
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn numbers_are_plain() {
-        let mut buffer = zmij::Buffer::new();
-        for (number, expected) in [
-            (0.0, "0"),
-            (-0.0, "-0"),
-            (1.5, "1.5"),
-            (-3.0, "-3"),
-            (1e21, "1000000000000000000000"),
-            (1.25e-9, "0.00000000125"),
-            (0.1 + 0.2, "0.30000000000000004"),
-            (f64::INFINITY, "+Inf"),
-            (f64::NAN, "NaN"),
-        ] {
-            let mut out = Vec::new();
-            put_number(number, &mut buffer, &mut out);
-            assert_eq!(String::from_utf8(out).unwrap(), expected);
-            assert_eq!(model::number::Shortest::Plain(number).to_string(), expected);
-        }
-    }
 
     #[test]
     fn gzip_is_used_when_it_is_accepted() {

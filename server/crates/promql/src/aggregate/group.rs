@@ -23,7 +23,11 @@ impl<'a> Groups<'a> {
     pub(super) fn place(&mut self, labels: &Labels) -> usize {
         self.key.clear();
         match self.grouping {
-            Grouping::By(names) if names.is_empty() => {}
+            Grouping::By(names) if names.is_empty() => {
+                if !self.labels.is_empty() {
+                    return 0;
+                }
+            }
             Grouping::By(names) => {
                 labels.project_into(&mut self.key, |name| names.iter().any(|n| n == name));
             }

@@ -180,13 +180,17 @@ fn extremes(
             contest.has_histograms |= row.values.histograms.is_some();
             let group = contest.groups.place(row.labels);
             let number = contest.series.len();
+            let mut is_in = false;
             for (step, value) in row.values.floats.iter().enumerate() {
                 if !is_absent(*value) {
                     let candidate = Ranked { value: sign * value, row: number };
-                    contest.enter(group, step, candidate, piece)?;
+                    is_in |= contest.enter(group, step, candidate, piece)?;
                 }
             }
-            contest.series.push((row.labels.clone(), row.drop_name));
+            // Most series never come near the best.
+            if is_in {
+                contest.series.push((row.labels.clone(), row.drop_name));
+            }
             Ok(())
         })?;
         Ok(contest)
@@ -208,6 +212,7 @@ struct Contest<'a> {
     limits: &'a [usize],
     groups: Groups<'a>,
     best: Vec<Vec<Best>>,
+    /// Those that were among the best at some step, for some time.
     series: Vec<(Labels, bool)>,
     has_histograms: bool,
 }
@@ -223,13 +228,14 @@ impl<'a> Contest<'a> {
         }
     }
 
+    /// Whether the candidate is among the best, so far.
     fn enter(
         &mut self,
         group: usize,
         step: usize,
         candidate: Ranked,
         evaluator: &Evaluator<'_>,
-    ) -> Result<(), EvalError> {
+    ) -> Result<bool, EvalError> {
         if group >= self.best.len() {
             self.best.resize_with(group + 1, || vec![Best::new(); self.limits.len()]);
         }
@@ -240,8 +246,10 @@ impl<'a> Contest<'a> {
         } else if best.peek().is_some_and(|worst| candidate > worst.0) {
             best.pop();
             best.push(Reverse(candidate));
+        } else {
+            return Ok(false);
         }
-        Ok(())
+        Ok(true)
     }
 
     /// Lets in what another piece of the query chose. Its series come after ours.

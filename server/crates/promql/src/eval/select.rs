@@ -13,7 +13,7 @@ use model::{
 
 use super::{
     Evaluator, RowRef, Sink, Steps, Values, WindowSpec,
-    window::{StepWindow, drop_stale},
+    window::{StepWindow, Windows, drop_stale},
     without_identity,
 };
 use crate::{
@@ -23,15 +23,15 @@ use crate::{
     parser::{Expr, ExprKind, Extent, RangeSelector, Selector, Span},
 };
 
-/// A window takes the memory of this many samples.
-const WINDOW_WEIGHT: usize = 3;
+/// A window takes the memory of this many samples, what is made of it included.
+const WINDOW_WEIGHT: usize = 6;
 
 /// Takes rows together with the times of their samples in seconds.
 type TimedSink<'a> = dyn FnMut(RowRef<'_>, &[f64]) -> Result<(), EvalError> + 'a;
 
 /// Takes the samples of a series with the windows of all steps.
 type WindowVisitor<'a> =
-    dyn FnMut(&Labels, &Column, &[StepWindow], &Beside<'_>) -> Result<(), EvalError> + 'a;
+    dyn FnMut(&Labels, &Column, &Windows, &Beside<'_>) -> Result<(), EvalError> + 'a;
 
 /// The series of a selector, and which of them this evaluator visits.
 pub(crate) enum Selected<'a> {
@@ -193,7 +193,7 @@ impl Evaluator<'_> {
         let mut values = Values::default();
         self.each_window(selector, &spec, steps, &mut |labels, column, windows, _| {
             values.reset(steps.count);
-            for (step, window) in windows.iter().enumerate() {
+            for (step, window) in windows.all().iter().enumerate() {
                 let place = (labels.metric_name().unwrap_or_default(), Span::default());
                 extended::smoothed_at(self, place, (column, window), (step, &mut values));
             }
@@ -218,7 +218,7 @@ impl Evaluator<'_> {
         let zones = selection.zones();
         let (mut column, mut rollups) = (Column::default(), RollupColumn::default());
         let mut starts = Starts::default();
-        let mut windows = Vec::with_capacity(steps.count);
+        let mut windows = Windows::with_capacity(steps.count);
         for i in selection.numbers() {
             let labels = &selection.labels()[i];
             selection.read(i, &mut column)?;
@@ -228,7 +228,7 @@ impl Evaluator<'_> {
             if column.is_empty() {
                 continue;
             }
-            spec.windows(&steps, &column, zones, &mut windows);
+            windows.move_to(spec, &steps, &column, zones);
             let rolled = match zones.last() {
                 None => None,
                 Some(zone) => {
@@ -238,7 +238,7 @@ impl Evaluator<'_> {
                 }
             };
             self.count_seen(steps, |step| {
-                let StepWindow { floats, histograms, .. } = windows[step];
+                let StepWindow { floats, histograms, .. } = windows.all()[step];
                 let histograms = &column.histograms[histograms.0..histograms.1];
                 (floats.1 - floats.0) as u64
                     + histograms.iter().map(|h| size_in_samples(h)).sum::<u64>()
@@ -272,8 +272,8 @@ impl Evaluator<'_> {
                     self.query,
                     &mut |labels, column, windows, _| {
                         let column = match spec.extent {
-                            Extent::Plain => inside(column, &windows[0]),
-                            extent => extended::with_borders(column, &windows[0], extent)?,
+                            Extent::Plain => inside(column, &windows.all()[0]),
+                            extent => extended::with_borders(column, &windows.all()[0], extent)?,
                         };
                         if !column.is_empty() {
                             self.hold(column.len())?;

@@ -1,5 +1,7 @@
 //! Windows over a column of samples: for each step, which samples it sees.
 
+use std::cell::OnceCell;
+
 use model::{
     Column, Timestamp, is_stale,
     rollup::{Zone, window_at},
@@ -7,7 +9,7 @@ use model::{
 };
 
 use super::Steps;
-use crate::parser::Extent;
+use crate::{functions::range::Shape, parser::Extent};
 
 /// How the windows of a range selector or subquery lie.
 #[derive(Debug, Clone, Copy)]
@@ -32,6 +34,56 @@ pub(crate) struct StepWindow {
     pub(crate) end: Timestamp,
     pub(crate) floats: (usize, usize),
     pub(crate) histograms: (usize, usize),
+}
+
+/// The windows of one series after the other. Series that are sent together have samples of the same
+/// times, and then the windows are those of the series before.
+#[derive(Debug, Default)]
+pub(crate) struct Windows {
+    all: Vec<StepWindow>,
+    /// The times that the windows are over.
+    float_times: Vec<Timestamp>,
+    histogram_times: Vec<Timestamp>,
+    is_known: bool,
+    shapes: OnceCell<Vec<Shape>>,
+}
+
+impl Windows {
+    pub(crate) fn with_capacity(count: usize) -> Self {
+        Self { all: Vec::with_capacity(count), ..Self::default() }
+    }
+
+    /// Moves on to the next series, of the same steps, lengths and zones as all others.
+    pub(crate) fn move_to(
+        &mut self,
+        spec: &WindowSpec,
+        steps: &Steps,
+        column: &Column,
+        zones: &[Zone],
+    ) {
+        let is_same = self.is_known
+            && self.float_times == column.float_times
+            && self.histogram_times == column.histogram_times;
+        if is_same {
+            return;
+        }
+        spec.windows(steps, column, zones, &mut self.all);
+        self.shapes.take();
+        self.float_times.clone_from(&column.float_times);
+        self.histogram_times.clone_from(&column.histogram_times);
+        self.is_known = true;
+    }
+
+    /// One for each step.
+    pub(crate) fn all(&self) -> &[StepWindow] {
+        &self.all
+    }
+
+    /// What a function made of the windows, whatever the values in them; made once for all series with
+    /// these windows.
+    pub(crate) fn shapes(&self, make: impl FnOnce() -> Vec<Shape>) -> &[Shape] {
+        self.shapes.get_or_init(make)
+    }
 }
 
 impl WindowSpec {
@@ -117,7 +169,8 @@ fn advance(
 
 /// Removes stale markers, which range functions do not see.
 pub(crate) fn drop_stale(column: &mut Column, starts: &mut Starts) {
-    if column.floats.iter().any(|value| is_stale(*value)) {
+    // Without a way out the loop looks at several values at a time.
+    if column.floats.iter().fold(false, |any, value| any | is_stale(*value)) {
         let mut kept = 0;
         for i in 0..column.floats.len() {
             if !is_stale(column.floats[i]) {

@@ -21,12 +21,14 @@ use crate::{
     annotations::Note,
     engine::EvalError,
     eval::{
-        Evaluator, Row, RowRef, Sink, StepWindow, Steps, Values, WindowSpec, absent, is_absent,
+        Evaluator, Row, RowRef, Sink, StepWindow, Steps, Values, WindowSpec, Windows, absent,
+        is_absent,
     },
     functions::{labels::absent_labels, math},
     parser::{Call, ExprKind, Extent, Span},
 };
 
+pub(crate) use counter::Shape;
 pub(crate) use quantiles::quantile_of;
 pub(crate) use rolled::Rolled;
 pub(crate) use sums::{Kahan, Mean};
@@ -117,6 +119,8 @@ pub(crate) struct Job<'a> {
     pub(crate) metric: &'a str,
     pub(crate) column: &'a Column,
     pub(crate) windows: &'a [StepWindow],
+    /// The same, with what was made of them for the series before.
+    shared_windows: &'a Windows,
     /// Where windows reach into a time of which only rollups are left.
     pub(crate) rolled: Option<&'a Rolled<'a>>,
     /// Since when the samples count, where they tell.
@@ -291,10 +295,10 @@ impl Evaluator<'_> {
             }
             ExprKind::Subquery(subquery) => {
                 let (series, spec) = self.subquery(subquery, steps)?;
-                let mut windows = Vec::with_capacity(steps.count);
+                let mut windows = Windows::with_capacity(steps.count);
                 for (labels, dropped, column) in &series {
                     self.ctx.check()?;
-                    spec.windows(&steps, column, &[], &mut windows);
+                    windows.move_to(&spec, &steps, column, &[]);
                     visit(&shared.job(labels, column, &windows, spec), labels, *dropped)?;
                 }
                 Ok(())
@@ -319,7 +323,7 @@ impl Shared<'_> {
         &'j self,
         labels: &'j Labels,
         column: &'j Column,
-        windows: &'j [StepWindow],
+        windows: &'j Windows,
         spec: WindowSpec,
     ) -> Job<'j> {
         Job {
@@ -331,7 +335,8 @@ impl Shared<'_> {
             first_span: self.first_span,
             metric: labels.metric_name().unwrap_or_default(),
             column,
-            windows,
+            windows: windows.all(),
+            shared_windows: windows,
             rolled: None,
             starts: &self.no_starts,
         }

@@ -84,6 +84,11 @@ impl<'a> BitReader<'a> {
 
     #[cold]
     fn peek_tail(&self, byte: usize) -> u64 {
+        // The last eight bytes without those that are behind us.
+        if let Some(&last) = self.bytes.last_chunk::<8>() {
+            let behind = byte + 8 - self.bytes.len();
+            return u64::from_le_bytes(last).checked_shr(8 * behind as u32).unwrap_or_default();
+        }
         let tail = self.bytes.get(byte..).unwrap_or_default();
         let mut word = [0; 8];
         word[..tail.len()].copy_from_slice(tail);
@@ -178,23 +183,27 @@ impl Rice {
         let parameter = self.parameter();
         let word = reader.peek();
         let ones = word.trailing_ones();
-        let value = if ones < ESCAPE {
-            reader.at += ones as usize + 1;
-            // Nearly always the remainder is in the same word.
-            let rest = if ones + 1 + parameter <= 57 {
-                reader.at += parameter as usize;
-                (word >> (ones + 1)) & ((1 << parameter) - 1)
-            } else {
-                reader.take(parameter)
-            };
-            u64::from(ones) << parameter | rest
+        let length = ones + 1 + parameter;
+        // Nearly always the whole code is in one word.
+        let value = if ones < ESCAPE && length <= 57 {
+            reader.skip(length);
+            u64::from(ones) << parameter | ((word >> (ones + 1)) & ((1 << parameter) - 1))
         } else {
-            reader.at += ESCAPE as usize;
-            let length = reader.take(6) as u32 + 1;
-            reader.take(length.min(32)) | reader.take(length.saturating_sub(32)) << 32
+            Self::take_long(reader, ones, parameter)
         };
         self.learn(value);
         value
+    }
+
+    #[cold]
+    fn take_long(reader: &mut BitReader<'_>, ones: u32, parameter: u32) -> u64 {
+        if ones < ESCAPE {
+            reader.skip(ones + 1);
+            return u64::from(ones) << parameter | reader.take(parameter);
+        }
+        reader.skip(ESCAPE);
+        let length = reader.take(6) as u32 + 1;
+        reader.take(length.min(32)) | reader.take(length.saturating_sub(32)) << 32
     }
 
     /// How many bits [`Self::put`] would write.

@@ -96,6 +96,18 @@ impl FloatCodec for Decimals {
     }
 }
 
+impl Decimals {
+    /// Opens values of which none is listed apart; `None` for others.
+    pub(super) fn open<'a>(
+        mut reader: Reader<'a>,
+        count: usize,
+    ) -> Option<(f64, integers::Opened<'a>)> {
+        let exponent = reader.u8().ok().filter(|exponent| *exponent <= decimal::MAX_EXPONENT)?;
+        let column = integers::open(&mut reader, count).ok()?;
+        Some((decimal::power(exponent), column))
+    }
+}
+
 /// Beside the exponent: some values are listed apart.
 const HAS_EXCEPTIONS: u8 = 0x80;
 

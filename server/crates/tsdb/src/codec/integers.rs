@@ -101,6 +101,29 @@ fn put_errors(errors: &[u64], out: &mut Vec<u8>) -> u8 {
     RICE
 }
 
+/// A column whose errors are to be read.
+#[derive(Debug, Clone)]
+pub(super) struct Opened<'a> {
+    count: usize,
+    first: i64,
+    divisor: i64,
+    base: i64,
+    predictor: u8,
+    coding: u8,
+    bits: BitReader<'a>,
+}
+
+/// Reads how a column of `count` numbers, at least one, is written. All of the reader is left.
+pub(super) fn open<'a>(reader: &mut Reader<'a>, count: usize) -> Result<Opened<'a>, FormatError> {
+    let kind = reader.u8()?;
+    let first = reader.i64()?;
+    let divisor = if kind & HAS_DIVISOR == 0 { 1 } else { reader.u64()? as i64 };
+    let base = if kind & HAS_BASE == 0 { 0 } else { reader.i64()? };
+    let (predictor, coding) = (kind & PREDICTOR, kind >> CODING_SHIFT);
+    let bits = BitReader::new(reader.rest());
+    Ok(Opened { count, first, divisor, base, predictor, coding, bits })
+}
+
 /// Appends what `convert` makes of exactly `count` numbers, at least one, and leaves the reader behind
 /// them.
 pub(super) fn decode<T>(
@@ -109,30 +132,102 @@ pub(super) fn decode<T>(
     convert: impl Fn(i64) -> T,
     out: &mut Vec<T>,
 ) -> Result<(), FormatError> {
-    let kind = reader.u8()?;
-    let first = reader.i64()?;
-    let divisor = if kind & HAS_DIVISOR == 0 { 1 } else { reader.u64()? as i64 };
-    let base = if kind & HAS_BASE == 0 { 0 } else { reader.i64()? };
-    let predictor = kind & PREDICTOR;
-    let number = |steps: i64| convert(first.wrapping_add(steps.wrapping_mul(divisor)));
-    out.reserve(count);
-    out.push(number(0));
-    let coding = kind >> CODING_SHIFT;
-    let mut bits = BitReader::new(reader.rest());
-    match coding {
-        EXACT => predict(predictor, base, count, |_| 0, number, out),
+    let mut column = open(reader, count)?;
+    match column.coding {
+        EXACT => column.put(|_| 0, convert, out),
         RICE => {
+            let mut bits = column.bits.clone();
             let mut rice = Rice::starting_at(bits.take(8) as u8);
-            predict(predictor, base, count, |_| rice.take_signed(&mut bits), number, out);
+            column.put(|_| rice.take_signed(&mut bits), convert, out);
             bits.check()?;
+            column.bits = bits;
         }
         _ => {
             let mut errors = Vec::with_capacity(count);
-            tokens::read(&mut bits, coding - TOKENS, count - 1, &mut errors)?;
-            predict(predictor, base, count, |at| unzigzag(errors[at]), number, out);
+            tokens::read(&mut column.bits, column.coding - TOKENS, count - 1, &mut errors)?;
+            column.put(|at| unzigzag(errors[at]), convert, out);
         }
     }
-    reader.take(bits.used_bytes())?;
+    reader.take(column.bits.used_bytes())?;
+    Ok(())
+}
+
+/// How many columns [`read_together`] takes.
+pub(super) const TOGETHER: usize = 4;
+
+/// Room for the errors of columns that are read together.
+pub(super) type Errors = [Vec<u64>; TOGETHER];
+
+impl Opened<'_> {
+    /// How many numbers there are.
+    pub(super) fn count(&self) -> usize {
+        self.count
+    }
+
+    /// Whether the column may be one of those that are read together.
+    pub(super) fn is_rice(&self) -> bool {
+        self.coding == RICE
+    }
+
+    /// Appends all numbers, given the error of each but the first by its place.
+    #[inline]
+    fn put<T>(
+        &self,
+        error: impl FnMut(usize) -> i64,
+        convert: impl Fn(i64) -> T,
+        out: &mut Vec<T>,
+    ) {
+        let Self { count, first, divisor, base, predictor, .. } = *self;
+        let number = |steps: i64| convert(first.wrapping_add(steps.wrapping_mul(divisor)));
+        out.reserve(count);
+        out.push(number(0));
+        predict(predictor, base, count, error, number, out);
+    }
+
+    /// Appends all numbers from the errors that were read of it.
+    pub(super) fn put_read<T>(&self, errors: &[u64], convert: impl Fn(i64) -> T, out: &mut Vec<T>) {
+        self.put(|at| unzigzag(errors[at]), convert, out);
+    }
+}
+
+/// Reads the errors of columns with Rice codes side by side. Where a code ends depends on all codes
+/// before it, so that a processor waits more than it works; with several columns it has always one to go
+/// on with.
+pub(super) fn read_together(
+    columns: &mut [Opened<'_>; TOGETHER],
+    errors: &mut Errors,
+) -> Result<(), FormatError> {
+    let mut rices = columns.each_mut().map(|column| Rice::starting_at(column.bits.take(8) as u8));
+    let common = columns.iter().map(|column| column.count - 1).min().unwrap_or_default();
+    for (errors, column) in errors.iter_mut().zip(&*columns) {
+        errors.clear();
+        errors.resize(column.count - 1, 0);
+    }
+    let [a, b, c, d] = &mut *columns;
+    let mut bits = [a, b, c, d].map(|column| column.bits.clone());
+    {
+        let [a, b, c, d] = &mut *errors;
+        let places = a[..common].iter_mut().zip(&mut b[..common]);
+        let places = places.zip(c[..common].iter_mut().zip(&mut d[..common]));
+        for ((a, b), (c, d)) in places {
+            *a = rices[0].take(&mut bits[0]);
+            *b = rices[1].take(&mut bits[1]);
+            *c = rices[2].take(&mut bits[2]);
+            *d = rices[3].take(&mut bits[3]);
+        }
+    }
+    for (lane, errors) in errors.iter_mut().enumerate() {
+        for error in &mut errors[common..] {
+            *error = rices[lane].take(&mut bits[lane]);
+        }
+    }
+    for (column, bits) in columns.iter_mut().zip(bits) {
+        bits.check()?;
+        if bits.left() >= 8 {
+            return Err(FormatError::Invalid("end of the samples"));
+        }
+        column.bits = bits;
+    }
     Ok(())
 }
 

@@ -66,6 +66,12 @@ pub(crate) fn decode(
     out.reserve(count);
     out.push(start);
     match mode {
+        REGULAR if is_rising(start, step, count) && reader.rest().first() == Some(&0) => {
+            reader.u8()?;
+            // Nothing is left to be checked, and each time is computed on its own.
+            out.extend((1..count as i64).map(|number| start + number * step));
+            return Ok(());
+        }
         REGULAR => decode_regular(reader, count, step, out)?,
         IRREGULAR => {
             let mut rice = Rice::starting_at(reader.u8()?);
@@ -86,6 +92,12 @@ pub(crate) fn decode(
     } else {
         Err(FormatError::Invalid("order of times"))
     }
+}
+
+/// Whether so many times with this step are strictly increasing.
+fn is_rising(start: Timestamp, step: i64, count: usize) -> bool {
+    let last = step.checked_mul(count as i64).and_then(|whole| start.checked_add(whole));
+    step > 0 && last.is_some()
 }
 
 fn decode_regular(

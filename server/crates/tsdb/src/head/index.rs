@@ -104,6 +104,11 @@ impl HeadIndex {
         }
     }
 
+    /// How many times series were taken out. Until the next time a number stands for the same series.
+    pub(crate) fn removals(&self) -> u64 {
+        self.removals
+    }
+
     /// All label names, in any order.
     pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
         self.names.all.iter().map(|name| &*name.text)

@@ -224,9 +224,11 @@ impl Samples {
     /// # Errors
     /// When the memory is damaged.
     pub(crate) fn read(&self, out: &mut Column) -> Result<(), FormatError> {
+        let mut chunks = codec::Together::default();
         for chunk in self.more.iter().flat_map(|more| &more.closed) {
-            codec::decode(chunk, out)?;
+            chunks.decode(chunk, out)?;
         }
+        chunks.finish(out)?;
         self.read_open(out)
     }
 
@@ -241,6 +243,7 @@ impl Samples {
         end: Timestamp,
         out: &mut Column,
     ) -> Result<(), FormatError> {
+        let mut together = codec::Together::default();
         let mut chunks = self.more.iter().flat_map(|more| &more.closed).peekable();
         while let Some(chunk) = chunks.next() {
             let after = match chunks.peek() {
@@ -249,12 +252,13 @@ impl Samples {
                 None => Timestamp::MAX,
             };
             if after > start {
-                codec::decode(chunk, out)?;
+                together.decode(chunk, out)?;
             }
             if after > end {
-                return Ok(());
+                return together.finish(out);
             }
         }
+        together.finish(out)?;
         self.read_open(out)
     }
 

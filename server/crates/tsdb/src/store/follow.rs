@@ -114,10 +114,16 @@ impl Tsdb {
                     continue;
                 }
                 frames += 1;
-                if !self.state_mut().replay_of(node, &frame) {
-                    self.counters.damaged_frames.add(1);
+                let taken = self.state_mut().replay_of(node, &frame);
+                match taken {
+                    Some(taken) => {
+                        taken.oldest.into_iter().for_each(|oldest| self.note_change(oldest))
+                    }
+                    None => {
+                        self.counters.damaged_frames.add(1);
+                        self.note_change(Timestamp::MIN);
+                    }
                 }
-                self.note_change(Timestamp::MIN);
             }
             if !news.has_more {
                 *anew = self.settle(&mut news, replays, frames > 0);
@@ -141,6 +147,12 @@ impl Tsdb {
         }
         let opened: Vec<(u64, Opened)> =
             rows.into_iter().map(|(node, rows)| (node, open_blocks(rows))).collect();
+        // What frames brought was noted with them, and a block may hold more than frames did.
+        let mut oldest: Option<Timestamp> = if replays.is_empty() {
+            opened.iter().filter_map(|(_, opened)| opened.oldest_change()).min()
+        } else {
+            Some(Timestamp::MIN)
+        };
         let mut state = self.state_mut();
         let has_changed = has_frames || !replays.is_empty() || !opened.is_empty();
         for (node, mut replay) in replays {
@@ -165,8 +177,11 @@ impl Tsdb {
             state.delete_from_peers();
         }
         drop(state);
-        if has_changed || !gone.is_empty() {
-            self.note_change(Timestamp::MIN);
+        if !gone.is_empty() {
+            oldest = Some(Timestamp::MIN);
+        }
+        if let Some(oldest) = oldest {
+            self.note_change(oldest);
         }
         let mut cache = self.cache();
         for id in gone {

@@ -16,7 +16,7 @@ use crate::{
     engine::{BlockRow, Engine, EngineError, FrameRow},
     frame::FrameDecoder,
     options::{Options, day_of_block},
-    postings::Conditions,
+    postings::{Conditions, Orders},
     stats::Counters,
 };
 
@@ -137,6 +137,7 @@ impl Tsdb {
             state: RwLock::new(state),
             cache: Mutex::new(PageCache::new(options.cache_bytes)),
             conditions: Conditions::default(),
+            orders: Orders::default(),
             changes: SharedChanges::default(),
             unsealed_bytes: AtomicU64::new(bytes),
             engine,
@@ -157,6 +158,16 @@ pub(super) struct Opened {
     pub(super) notes_row: Option<u64>,
     /// Rows that cannot be read.
     pub(super) damaged: Vec<DamagedBlock>,
+}
+
+impl Opened {
+    /// The oldest time of which samples may be other ones with these rows than without them.
+    pub(super) fn oldest_change(&self) -> Option<Timestamp> {
+        if self.notes_row.is_some() || !self.rollups.is_empty() || !self.damaged.is_empty() {
+            return Some(Timestamp::MIN);
+        }
+        self.blocks.iter().map(|block| block.row.min_time).min()
+    }
 }
 
 /// Opens all rows.

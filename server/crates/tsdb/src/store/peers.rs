@@ -10,7 +10,7 @@ use std::{
     sync::Arc,
 };
 
-use model::{Matcher, Metadata};
+use model::{Matcher, Metadata, Timestamp};
 
 use super::{
     State, deletion,
@@ -71,14 +71,23 @@ impl PeerHead {
     }
 }
 
+/// What a frame brought.
+#[derive(Debug)]
+pub(super) struct Taken {
+    /// What it says of metrics.
+    metadata: Vec<Metadata>,
+    /// The oldest time of its samples.
+    pub(super) oldest: Option<Timestamp>,
+}
+
 impl Replay {
     /// A replay of all frames from the first on, with the deletions of the node in their places.
     pub(super) fn anew(notes: &Notes) -> Self {
         Self { deletions: notes.deletions.iter().cloned().collect(), ..Self::default() }
     }
 
-    /// Takes over a frame and returns what it says of metrics; `None` when it cannot be read.
-    pub(super) fn take(&mut self, frame: &FrameRow) -> Option<Vec<Metadata>> {
+    /// Takes over a frame; `None` when it cannot be read.
+    pub(super) fn take(&mut self, frame: &FrameRow) -> Option<Taken> {
         while let Some(deletion) = self.deletions.pop_front_if(|next| next.seq < frame.seq) {
             self.delete(&deletion);
         }
@@ -94,11 +103,13 @@ impl Replay {
         *last_frame = frame.seq;
         let resolved = self.decoder.decode(&frame.bytes, |labels| head.resolve(labels).slot);
         let flush = resolved.ok()?;
+        let mut oldest = None;
         for (slot, timestamp, value) in flush.samples() {
             head.append(*slot, *timestamp, value);
+            oldest = Some(oldest.map_or(*timestamp, |oldest: Timestamp| oldest.min(*timestamp)));
         }
         head.finish().ok()?;
-        Some(flush.metadata)
+        Some(Taken { metadata: flush.metadata, oldest })
     }
 
     /// Applies the deletions that no frame came after.
@@ -271,10 +282,11 @@ impl State {
         }
     }
 
-    /// Takes over a frame of another node. `false` when it cannot be read.
-    pub(super) fn replay_of(&mut self, node: u64, frame: &FrameRow) -> bool {
-        let taken = self.peers.0.entry(node).or_default().replay.take(frame);
-        taken.map(|metadata| self.learn(metadata)).is_some()
+    /// Takes over a frame of another node. `None` when it cannot be read.
+    pub(super) fn replay_of(&mut self, node: u64, frame: &FrameRow) -> Option<Taken> {
+        let mut taken = self.peers.0.entry(node).or_default().replay.take(frame)?;
+        self.learn(std::mem::take(&mut taken.metadata));
+        Some(taken)
     }
 
     pub(super) fn learn(&mut self, metadata: Vec<Metadata>) {

@@ -24,6 +24,9 @@ pub(super) fn rates(job: &Job<'_>, function: RangeFunction, out: &mut Values) {
     let mut resets = if is_counter { Resets::find(job) } else { Resets::default() };
     let histogram_resets = if is_counter { histogram_resets(job) } else { Vec::new() };
     let column = job.column;
+    if column.histograms.is_empty() && job.starts.floats.is_empty() {
+        return plain_rates(job, (is_counter, per), &mut resets, out);
+    }
     if is_counter {
         note_overlaps(job, (&column.float_times, &job.starts.floats), |window| window.floats);
         let histograms = (column.histogram_times.as_slice(), job.starts.histograms.as_slice());
@@ -86,6 +89,82 @@ pub(super) fn rates(job: &Job<'_>, function: RangeFunction, out: &mut Values) {
     }
 }
 
+/// The same of numbers that do not tell since when they count, the usual case.
+fn plain_rates(
+    job: &Job<'_>,
+    (is_counter, per): (bool, f64),
+    resets: &mut Resets,
+    out: &mut Values,
+) {
+    let floats = &job.column.floats;
+    let times = &job.column.float_times;
+    let shapes = job
+        .shared_windows
+        .shapes(|| job.windows.iter().map(|window| Shape::of(window, times, per)).collect());
+    for (shape, out) in shapes.iter().zip(&mut out.floats) {
+        let (low, high) = (shape.first as usize, shape.last as usize);
+        if low == high {
+            continue;
+        }
+        let first = floats[low];
+        let change = floats[high] - first + resets.lost(floats, low, high + 1);
+        let is_near_zero = is_counter
+            && change > 0.0
+            && first >= 0.0
+            && shape.sampled * first < shape.to_start * change;
+        *out = change
+            * if is_near_zero {
+                let to_start = shape.sampled * (first / change);
+                (shape.sampled + to_start + shape.to_end) / (shape.sampled * per)
+            } else {
+                shape.factor
+            };
+    }
+}
+
+/// What the times in a window come to, whatever the values.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Shape {
+    /// The first sample and the last one; the same when there are less than two.
+    first: u32,
+    last: u32,
+    /// From the first to the last sample, and from these to where the change is extrapolated to.
+    sampled: f64,
+    to_start: f64,
+    to_end: f64,
+    /// By what the change is multiplied.
+    factor: f64,
+}
+
+impl Shape {
+    fn of(window: &StepWindow, times: &[i64], per: f64) -> Self {
+        let (low, high) = window.floats;
+        if high - low < 2 {
+            let nothing = f64::NAN;
+            let (sampled, to_start, to_end, factor) = (nothing, nothing, nothing, nothing);
+            return Self { first: 0, last: 0, sampled, to_start, to_end, factor };
+        }
+        let extrapolation = Extrapolation {
+            window,
+            start: None,
+            first_time: times[low],
+            last_time: times[high - 1],
+            gaps: (high - low - 1) as f64,
+            first: None,
+            change: 0.0,
+        };
+        let (to_start, to_end) = extrapolation.borders();
+        Self {
+            first: low as u32,
+            last: high as u32 - 1,
+            sampled: (times[high - 1] - times[low]) as f64,
+            to_start,
+            to_end,
+            factor: extrapolation.factor(per),
+        }
+    }
+}
+
 /// Since when the first sample of a window counts, when that is within the window: the counter was zero
 /// then, and nothing need be guessed.
 fn start_within(starts: &[i64], first: usize, time: i64, window: &StepWindow) -> Option<i64> {
@@ -115,21 +194,11 @@ impl Extrapolation<'_> {
     /// Lengths are in milliseconds, and comparisons are multiplied out, so that the usual window costs
     /// a single division.
     pub(super) fn factor(&self, per: f64) -> f64 {
-        let (first, last, gaps) = (self.first_time, self.last_time, self.gaps);
-        let sampled = (last - first) as f64;
-        let is_far = |to_border: f64| to_border * gaps >= sampled * 1.1;
-        let half_gap = || if gaps > 0.0 { sampled / gaps / 2.0 } else { 0.0 };
-        let mut to_end = (self.window.end - last) as f64;
-        if is_far(to_end) {
-            to_end = half_gap();
-        }
+        let sampled = (self.last_time - self.first_time) as f64;
+        let (mut to_start, to_end) = self.borders();
         if let Some(start) = self.start {
-            let known = (last - start) as f64;
+            let known = (self.last_time - start) as f64;
             return (known + to_end) / (known * per);
-        }
-        let mut to_start = (first - self.window.start) as f64;
-        if is_far(to_start) {
-            to_start = half_gap();
         }
         if let Some(value) = self.first
             && self.change > 0.0
@@ -139,6 +208,24 @@ impl Extrapolation<'_> {
             to_start = sampled * (value / self.change);
         }
         (sampled + to_start + to_end) / (sampled * per)
+    }
+
+    /// How far the change goes on before the first and after the last sample, when it is not known that
+    /// the counter was zero.
+    fn borders(&self) -> (f64, f64) {
+        let sampled = (self.last_time - self.first_time) as f64;
+        let within_reach = |to_border: f64| {
+            if to_border * self.gaps < sampled * 1.1 {
+                to_border
+            } else if self.gaps > 0.0 {
+                sampled / self.gaps / 2.0
+            } else {
+                0.0
+            }
+        };
+        let to_start = (self.first_time - self.window.start) as f64;
+        let to_end = (self.window.end - self.last_time) as f64;
+        (within_reach(to_start), within_reach(to_end))
     }
 }
 
@@ -163,7 +250,13 @@ impl Resets {
         let mut resets = Self::default();
         let mut total = 0.0;
         let began_again = began_again(&job.column.float_times, &job.starts.floats);
-        for (i, pair) in job.column.floats.windows(2).enumerate() {
+        let floats = &job.column.floats;
+        // Most columns have no reset, which is found out for several samples at a time.
+        let falls: u64 = floats.windows(2).map(|pair| u64::from(pair[1] < pair[0])).sum();
+        if falls == 0 && began_again.is_empty() {
+            return resets;
+        }
+        for (i, pair) in floats.windows(2).enumerate() {
             if pair[1] < pair[0] || began_again.get(i).copied().unwrap_or_default() {
                 total += pair[0];
                 resets.after.push(i + 1);
@@ -174,7 +267,11 @@ impl Resets {
     }
 
     /// What the resets between the samples `low..high` lost.
+    #[inline]
     fn lost(&mut self, values: &[f64], low: usize, high: usize) -> f64 {
+        if self.after.is_empty() {
+            return 0.0;
+        }
         while self.after.get(self.first).is_some_and(|i| *i <= low) {
             self.first += 1;
         }

@@ -158,6 +158,29 @@ fn each_node_answers_for_all_through_seals_merges_and_restarts() {
 }
 
 #[test]
+fn what_another_node_writes_changes_nothing_before_it() {
+    let cluster = Cluster::new();
+    let (a, b) = (cluster.open(0, Duration::ZERO), cluster.open(1, Duration::ZERO));
+    assert!(flush(&b, 100_000, 1, 1.0).is_durable);
+    a.follow().unwrap();
+    let before = a.moment();
+    a.follow().unwrap();
+    assert_eq!(a.changed_since(before), None, "nothing new");
+    for time in [210_000, 200_000] {
+        assert!(flush(&b, time, 1, 2.0).is_durable);
+    }
+    a.follow().unwrap();
+    assert_eq!(a.changed_since(before), Some(200_000));
+    let before = a.moment();
+    b.seal().unwrap();
+    a.follow().unwrap();
+    assert_eq!(a.changed_since(before), Some(100_000), "the block may hold more than the frames");
+    b.delete(&[Matcher::equal("__name__", "x")], 150_000, 300_000).unwrap();
+    a.follow().unwrap();
+    assert_eq!(a.changed_since(before), Some(Timestamp::MIN));
+}
+
+#[test]
 fn a_frame_after_a_seal_and_a_restart_is_not_taken_for_an_old_one() {
     let cluster = Cluster::new();
     let (a, b) = (cluster.open(0, Duration::ZERO), cluster.open(1, Duration::ZERO));
