@@ -49,7 +49,7 @@ pub(super) async fn chart(
         other => return Err(HttpError::not_found("picture", other)),
     };
     let range = range(&request, app.clock.now())?;
-    let output = app
+    let (output, _) = app
         .queries
         .range(&request.query, range, QueryOptions::default())
         .await

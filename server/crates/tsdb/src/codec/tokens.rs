@@ -338,6 +338,17 @@ mod tests {
     }
 
     #[test]
+    fn a_table_that_is_no_code_is_refused_even_for_no_number() {
+        for bytes in [&[130, 2, 22][..], &[0, 0], &[0, 255, 1], &[]] {
+            for way in 0..9 {
+                let mut numbers = Vec::new();
+                let result = read(&mut BitReader::new(bytes), way, 0, &mut numbers);
+                assert!(result.is_err(), "{bytes:?}, {way}: {numbers:?}");
+            }
+        }
+    }
+
+    #[test]
     fn zeros_cost_next_to_nothing() {
         let mut numbers = vec![0; 1_000];
         numbers[500] = 7;
