@@ -74,11 +74,12 @@ fn query(bytes: &[u8]) -> Result<ReadQuery, BadReadRequest> {
     Ok(query)
 }
 
+fn text(number: u32, field: Field<'_>) -> Result<&str, BadReadRequest> {
+    std::str::from_utf8(field.bytes(number)?).map_err(|_| BadReadRequest::NotUtf8)
+}
+
 fn matcher(bytes: &[u8]) -> Result<Matcher, BadReadRequest> {
     let (mut kind, mut name, mut value) = (0, "", "");
-    let text = |number: u32, field: Field<'_>| -> Result<&str, BadReadRequest> {
-        std::str::from_utf8(field.bytes(number)?).map_err(|_| BadReadRequest::NotUtf8)
-    };
     let mut reader = Reader::new(bytes);
     while let Some((number, field)) = reader.field()? {
         match number {

@@ -100,3 +100,71 @@ fn result(
     let result = encoder.finish();
     if result.len() > most_bytes { Err(ReadError::TooLarge) } else { Ok(result) }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use model::Labels;
+    use remote::Message;
+    use tsdb::{Batch, engine::MemoryEngine};
+
+    use super::*;
+
+    /// A field with a length below 128.
+    fn field(number: u8, bytes: &[u8]) -> Vec<u8> {
+        [&[number << 3 | 2, bytes.len() as u8][..], bytes].concat()
+    }
+
+    /// Asks for the series of a metric from 1,000 to 1,030.
+    fn question(metric: &str) -> Vec<u8> {
+        let matcher = [field(2, b"__name__"), field(3, metric.as_bytes())].concat();
+        let query = [vec![0x08, 0xe8, 0x07, 0x10, 0x86, 0x08], field(3, &matcher)].concat();
+        field(1, &query)
+    }
+
+    fn store() -> Tsdb {
+        let engine = Arc::new(MemoryEngine::new());
+        let (store, _) = Tsdb::open(engine, tsdb::Options::default()).unwrap();
+        for time in (990..1_060).step_by(10) {
+            let labels = |job| Labels::from_pairs([("__name__", "x"), ("job", job)]);
+            let samples = [("a", 1.5), ("b", -0.0)]
+                .map(|(job, value)| (store.resolve(&labels(job)), Value::Float(value)));
+            let batch = Batch { timestamp: time, samples: &samples, ..Batch::default() };
+            assert!(store.commit(&batch).is_durable);
+        }
+        store
+    }
+
+    fn ask(questions: &[Vec<u8>], max_series: usize) -> Result<Vec<u8>, ReadError> {
+        let body = remote::pack(&questions.concat()).unwrap();
+        answer(&store(), &body, max_series).map(|packed| remote::unpack(&packed, 10_000).unwrap())
+    }
+
+    #[test]
+    fn each_question_is_answered_with_the_samples_of_its_time() {
+        let message = ask(&[question("x"), question("y")], 10).unwrap();
+        // The field of the first result with a length of two bytes or one, and an empty second result.
+        let (results, second) = message.split_at(message.len() - 2);
+        assert_eq!(second, [0x0a, 0]);
+        let start = if results[1] < 0x80 { 2 } else { 3 };
+        let first = Message::open(Protocol::V1, &results[start..], 0).unwrap();
+        let series: Vec<_> = first.series().map(Result::unwrap).collect();
+        assert_eq!(series.len(), 2);
+        for (series, (job, value)) in series.iter().zip([("a", 1.5), ("b", -0.0_f64)]) {
+            assert_eq!(series.labels().unwrap().get("job"), Some(job));
+            let samples: Vec<_> = series.samples().map(Result::unwrap).collect();
+            let times: Vec<_> = samples.iter().map(|(time, _)| *time).collect();
+            assert_eq!(times, [1_000, 1_010, 1_020, 1_030]);
+            assert!(samples.iter().all(|(_, v)| v.to_bits() == value.to_bits()), "{samples:?}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_answered_says_why() {
+        let status = |error: ReadError| error.into_response().status().as_u16();
+        assert_eq!(status(ask(&[question("x")], 1).unwrap_err()), 422);
+        assert_eq!(status(ask(&[vec![0x0a, 9]], 1).unwrap_err()), 400);
+        assert_eq!(status(answer(&store(), b"no snappy", 1).unwrap_err()), 400);
+    }
+}

@@ -86,7 +86,9 @@ pub(super) fn codes(lengths: &[u8]) -> Vec<u16> {
 /// Symbols with their codes and lengths, in order of the symbols. Lengths are at most [`MAX_LENGTH`].
 pub(super) fn ordered(lengths: &[u8]) -> impl Iterator<Item = (usize, u16, u8)> + '_ {
     let mut counts = [0_u32; MAX_LENGTH as usize + 1];
-    lengths.iter().for_each(|&length| counts[usize::from(length)] += 1);
+    for &length in lengths {
+        counts[usize::from(length)] += 1;
+    }
     // Where the codes of each length begin, counted in codes of the full length: shorter ones first.
     let mut next = [0_u32; MAX_LENGTH as usize + 1];
     for length in 1..MAX_LENGTH as usize {

@@ -339,12 +339,15 @@ mod tests {
 
     #[test]
     fn a_table_that_is_no_code_is_refused_even_for_no_number() {
-        for bytes in [&[130, 2, 22][..], &[0, 0], &[0, 255, 1], &[]] {
-            for way in 0..9 {
-                let mut numbers = Vec::new();
-                let result = read(&mut BitReader::new(bytes), way, 0, &mut numbers);
-                assert!(result.is_err(), "{bytes:?}, {way}: {numbers:?}");
-            }
+        for (name, way, bytes) in [
+            ("tokens beyond those of the detail", 0, &[130, 2, 22][..]),
+            ("no token", 2, &[0, 0]),
+            ("nothing", 0, &[]),
+            ("a detail that does not exist", 3, &[130, 2, 22]),
+        ] {
+            let mut numbers = Vec::new();
+            let result = read(&mut BitReader::new(bytes), way, 0, &mut numbers);
+            assert!(result.is_err(), "{name}: {numbers:?}");
         }
     }
 
