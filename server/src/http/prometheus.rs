@@ -7,6 +7,7 @@ mod import;
 mod metadata;
 mod params;
 mod query;
+mod read;
 mod rules;
 mod series;
 mod status;
@@ -55,6 +56,7 @@ pub(super) fn routes() -> Router<Shared> {
             "/admin/tsdb/clean_tombstones",
             post(admin::clean_tombstones).put(admin::clean_tombstones),
         )
+        .route("/read", post(read::read))
         .route("/write", post(write::write))
         .route("/import", post(import::import).layer(DefaultBodyLimit::disable()))
 }

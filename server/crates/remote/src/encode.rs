@@ -74,6 +74,11 @@ impl<'a> Encoder<'a> {
         }
     }
 
+    /// About how long the request is by now.
+    pub fn bytes(&self) -> usize {
+        self.symbols.bytes + self.series.len() + self.fields.len()
+    }
+
     /// How many numbers were added.
     pub fn samples(&self) -> u64 {
         self.samples

@@ -1,4 +1,4 @@
-//! Prometheus remote write, 1.0 and 2.0: requests as bytes, for both sides.
+//! Prometheus remote write, 1.0 and 2.0, and remote read: requests as bytes; of writing, for both sides.
 //!
 //! A receiver negotiates with [`Protocol::of_headers`], unpacks with [`unpack`] and walks over a
 //! [`Message`] series by series. A sender fills an [`Encoder`] and packs with [`pack`].
@@ -16,7 +16,8 @@
 //!   many buckets as their spans say.
 //!
 //! Sources: <https://prometheus.io/docs/specs/prw/remote_write_spec/> and
-//! <https://prometheus.io/docs/specs/prw/remote_write_spec_2_0/>; `prompb/types.proto` and
+//! <https://prometheus.io/docs/specs/prw/remote_write_spec_2_0/>; `prompb/types.proto`,
+//! `prompb/remote.proto` and
 //! `prompb/io/prometheus/write/v2/types.proto` in Prometheus.
 
 mod encode;
@@ -25,6 +26,7 @@ mod labels;
 mod message;
 mod metadata;
 mod protocol;
+mod read;
 mod snappy;
 #[cfg(test)]
 mod tests;
@@ -36,5 +38,6 @@ pub use labels::{BadLabels, MAX_LABEL_BYTES};
 pub use message::{Message, Series};
 pub use metadata::SeriesMetadata;
 pub use protocol::{HeaderError, Protocol};
+pub use read::{BadReadRequest, ReadQuery, read_answer, read_queries};
 pub use snappy::{UnpackError, pack, unpack, unpack_into};
 pub use wire::WireError;

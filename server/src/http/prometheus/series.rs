@@ -1,7 +1,5 @@
 //! `/api/v1/series`, `/api/v1/labels`, `/api/v1/label/<name>/values`.
 
-use std::collections::BTreeSet;
-
 use axum::{
     extract::{Path, State},
     response::{IntoResponse, Response},
@@ -38,21 +36,22 @@ impl Scope {
         Ok(Self { selectors, start, end, max_series: app.config.query.max_series })
     }
 
-    /// What `read` finds for each selector, as one sorted set.
+    /// What `read` finds for each selector, all together ascending and without duplicates.
     fn collect<T: Ord>(
         &self,
         mut read: impl FnMut(&Select<'_>) -> Result<Vec<T>, StorageError>,
-    ) -> Result<BTreeSet<T>, StorageError> {
+    ) -> Result<Vec<T>, StorageError> {
         let all: [Vec<Matcher>; 1] = [Vec::new()];
         let selectors = if self.selectors.is_empty() { &all[..] } else { &self.selectors[..] };
-        let mut found = BTreeSet::new();
+        let mut found = Vec::new();
         for matchers in selectors {
-            found.extend(read(&Select {
-                matchers,
-                start: self.start,
-                end: self.end,
-                max_series: self.max_series,
-            })?);
+            let (start, end, max_series) = (self.start, self.end, self.max_series);
+            found.append(&mut read(&Select { matchers, start, end, max_series })?);
+        }
+        // What a single selector finds is in order already.
+        if selectors.len() > 1 {
+            found.sort();
+            found.dedup();
         }
         Ok(found)
     }
@@ -65,7 +64,7 @@ pub(super) async fn series(State(app): State<Shared>, params: Params) -> Result<
         return Err(Failure::bad_data("no match[] parameter provided"));
     }
     let limit = params.limit()?;
-    let found: BTreeSet<Labels> =
+    let found: Vec<Labels> =
         app.queries.read(move |store: &Tsdb| scope.collect(|s| store.series(s))).await?;
     let shown: Vec<LabelMap<'_>> = found.iter().take(limit).map(LabelMap).collect();
     let is_cut = shown.len() < found.len();
@@ -96,7 +95,7 @@ pub(super) async fn label_values(
     Ok(texts(app.queries.read(read).await?, limit))
 }
 
-fn texts(found: BTreeSet<String>, limit: usize) -> Response {
+fn texts(found: Vec<String>, limit: usize) -> Response {
     let is_cut = found.len() > limit;
     let shown: Vec<String> = found.into_iter().take(limit).collect();
     Success::new(shown).with_remarks(cut(is_cut), Vec::new()).into_response()

@@ -98,10 +98,10 @@ impl FloatCodec for Decimals {
 
 impl Decimals {
     /// Opens values of which none is listed apart; `None` for others.
-    pub(super) fn open<'a>(
-        mut reader: Reader<'a>,
+    pub(super) fn open(
+        mut reader: Reader<'_>,
         count: usize,
-    ) -> Option<(f64, integers::Opened<'a>)> {
+    ) -> Option<(f64, integers::Opened<'_>)> {
         let exponent = reader.u8().ok().filter(|exponent| *exponent <= decimal::MAX_EXPONENT)?;
         let column = integers::open(&mut reader, count).ok()?;
         Some((decimal::power(exponent), column))

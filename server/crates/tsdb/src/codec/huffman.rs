@@ -83,16 +83,22 @@ pub(super) fn codes(lengths: &[u8]) -> Vec<u16> {
     codes
 }
 
-/// Symbols with their codes and lengths, shortest first. Lengths are at most [`MAX_LENGTH`].
+/// Symbols with their codes and lengths, in order of the symbols. Lengths are at most [`MAX_LENGTH`].
 pub(super) fn ordered(lengths: &[u8]) -> impl Iterator<Item = (usize, u16, u8)> + '_ {
-    let mut next = 0_u32;
-    let by_length = (1..=MAX_LENGTH as u8).flat_map(move |length| {
-        lengths.iter().enumerate().filter(move |(_, l)| **l == length).map(|(s, &l)| (s, l))
-    });
-    by_length.map(move |(symbol, length)| {
-        // `next` counts in codes of the full length.
-        let code = (next >> (MAX_LENGTH - u32::from(length))) as u16;
-        next += 1 << (MAX_LENGTH - u32::from(length));
+    let mut counts = [0_u32; MAX_LENGTH as usize + 1];
+    for &length in lengths {
+        counts[usize::from(length)] += 1;
+    }
+    // Where the codes of each length begin, counted in codes of the full length: shorter ones first.
+    let mut next = [0_u32; MAX_LENGTH as usize + 1];
+    for length in 1..MAX_LENGTH as usize {
+        next[length + 1] = next[length] + (counts[length] << (MAX_LENGTH as usize - length));
+    }
+    let used = lengths.iter().enumerate().filter(|(_, length)| **length > 0);
+    used.map(move |(symbol, &length)| {
+        let place = &mut next[usize::from(length)];
+        let code = (*place >> (MAX_LENGTH - u32::from(length))) as u16;
+        *place += 1 << (MAX_LENGTH - u32::from(length));
         (symbol, code.reverse_bits() >> (16 - length), length)
     })
 }
@@ -129,7 +135,8 @@ mod tests {
             let used = counts.iter().filter(|count| **count > 0).count();
             prop_assert_eq!(lengths.iter().filter(|length| **length > 0).count(), used);
             prop_assert!(used == 0 || is_complete(&lengths));
-            let all: Vec<_> = ordered(&lengths).collect();
+            let mut all: Vec<_> = ordered(&lengths).collect();
+            all.sort_by_key(|(.., length)| *length);
             for (at, &(_, code, length)) in all.iter().enumerate() {
                 for &(_, later, _) in &all[at + 1..] {
                     prop_assert_ne!(later & ((1 << length) - 1), code);

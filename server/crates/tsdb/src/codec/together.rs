@@ -99,7 +99,7 @@ mod tests {
     }
 
     /// Text tells NaN from no NaN and −0.0 from 0.0.
-    fn text(column: Result<Column, FormatError>) -> String {
+    fn text(column: &Result<Column, FormatError>) -> String {
         format!("{column:?}")
     }
 
@@ -129,7 +129,7 @@ mod tests {
         fn property_chunks_together_are_what_they_are_one_by_one(
             chunks in proptest::collection::vec(chunk(), 0..14),
         ) {
-            prop_assert_eq!(text(together(&chunks)), text(one_by_one(&chunks)));
+            prop_assert_eq!(text(&together(&chunks)), text(&one_by_one(&chunks)));
         }
 
         #[test]

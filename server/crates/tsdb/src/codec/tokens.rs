@@ -338,6 +338,20 @@ mod tests {
     }
 
     #[test]
+    fn a_table_that_is_no_code_is_refused_even_for_no_number() {
+        for (name, way, bytes) in [
+            ("tokens beyond those of the detail", 0, &[130, 2, 22][..]),
+            ("no token", 2, &[0, 0]),
+            ("nothing", 0, &[]),
+            ("a detail that does not exist", 3, &[130, 2, 22]),
+        ] {
+            let mut numbers = Vec::new();
+            let result = read(&mut BitReader::new(bytes), way, 0, &mut numbers);
+            assert!(result.is_err(), "{name}: {numbers:?}");
+        }
+    }
+
+    #[test]
     fn zeros_cost_next_to_nothing() {
         let mut numbers = vec![0; 1_000];
         numbers[500] = 7;

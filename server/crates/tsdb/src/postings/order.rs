@@ -135,7 +135,7 @@ mod tests {
     #[test]
     fn orders_are_bounded_and_the_oldest_goes_first() {
         let orders = Orders::default();
-        let matchers = |number: u32| [Matcher::equal("a", &number.to_string())];
+        let matchers = |number: u32| [Matcher::equal("a", number.to_string())];
         let series: Vec<u32> = (0..100_000).collect();
         for number in 0..30 {
             orders.keep(&matchers(number), order(0, &series));

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use hashbrown::HashMap;
-use model::{Labels, StorageError, Timestamp, storage::Select};
+use model::{Labels, Matcher, StorageError, Timestamp, storage::Select};
 
 use super::{
     State, Tsdb,
@@ -38,15 +38,17 @@ impl Tsdb {
         let blocks = overlapping(&state, times);
         let rollups = overlapping_rollups(&state, request, &zones);
         let notes = state.notes_for_readers();
+        let head = self.find_in_head(request.matchers, &state, &conditions, times);
+        let of_peers = find_in_peers(request.matchers, &state, times);
+        drop(state);
+
         let mut masks = Masks::default();
-        let (labels, found) = if blocks.is_empty() && rollups.is_empty() && state.peers.0.is_empty()
-        {
-            let head = self.find_in_head(request.matchers, &state, &conditions, times);
-            drop(state);
-            self.sort(request, head)?
-        } else {
-            let mut all = self.gather(request, &state, &conditions, times)?;
-            drop(state);
+        let (mut labels, mut found) = self.sort(request, head)?;
+        if !(blocks.is_empty() && rollups.is_empty() && of_peers.is_empty()) {
+            let mut all = Gathering::of(labels.iter().cloned().zip(found), request.max_series);
+            for (labels, part) in of_peers {
+                all.entry(labels)?.peers.push(part);
+            }
             for (at, Asked { block, owner }) in blocks.iter().enumerate() {
                 let notes = &notes[*owner as usize];
                 each_series(block, &conditions, notes, &mut masks, &mut |labels, number| {
@@ -61,11 +63,8 @@ impl Tsdb {
                     Ok(())
                 })?;
             }
-            // Most are in order already, which a stable sort finds out.
-            all.series.sort_by(|a, b| a.0.cmp(&b.0));
-            let (labels, found): (Vec<Labels>, Vec<Found>) = all.series.into_iter().unzip();
-            (labels.into(), found)
-        };
+            (labels, found) = all.sorted(labels);
+        }
         Ok(TsdbSelection {
             store: self,
             labels,
@@ -81,10 +80,10 @@ impl Tsdb {
         })
     }
 
-    /// What matches in this node's head, when there is nothing else to be asked.
+    /// What matches in this node's head.
     fn find_in_head(
         &self,
-        matchers: &[model::Matcher],
+        matchers: &[Matcher],
         state: &State,
         conditions: &[Condition<'_>],
         times: (Timestamp, Timestamp),
@@ -137,42 +136,26 @@ impl Tsdb {
         let found = |part| Found { head: Some(part), ..Found::default() };
         Ok((labels, parts.into_iter().flatten().map(found).collect()))
     }
-
-    /// What matches in all heads.
-    fn gather(
-        &self,
-        request: &Select<'_>,
-        state: &State,
-        conditions: &[Condition<'_>],
-        times: (Timestamp, Timestamp),
-    ) -> Result<Gathering, StorageError> {
-        let mut all = Gathering::new(request.max_series);
-        let index = state.head.index();
-        let selected = postings::select(index, conditions);
-        let known = self.orders.get(request.matchers, index.removals());
-        let slots = match known {
-            Some(order) if order.is_of(&selected) => order.series.to_vec(),
-            _ => selected,
-        };
-        for slot in slots {
-            let Some(series) = state.head.series(slot) else { continue };
-            if let Some(part) = head_part(series, 0, times) {
-                all.add(series.labels.clone(), part)?;
-            }
-        }
-        for (owner, peer) in (1..).zip(state.peers.0.values()) {
-            let heads = peer.replay.heads.iter();
-            for series in heads.flat_map(|head| head.select(request.matchers)) {
-                if let Some(part) = head_part(series, owner, times) {
-                    all.entry(series.labels.clone())?.peers.push(part);
-                }
-            }
-        }
-        Ok(all)
-    }
 }
 
-/// What was found in the head alone; nothing for series without samples in the range.
+/// What matches in the heads of other nodes.
+fn find_in_peers(
+    matchers: &[Matcher],
+    state: &State,
+    times: (Timestamp, Timestamp),
+) -> Vec<(Labels, HeadPart)> {
+    let mut parts = Vec::new();
+    for (owner, peer) in (1..).zip(state.peers.0.values()) {
+        for series in peer.replay.heads.iter().flat_map(|head| head.select(matchers)) {
+            if let Some(part) = head_part(series, owner, times) {
+                parts.push((series.labels.clone(), part));
+            }
+        }
+    }
+    parts
+}
+
+/// What was found in this node's head; nothing for series without samples in the range.
 enum InHead {
     /// In the order of the labels.
     Sorted(Arc<[Labels]>, Vec<Option<HeadPart>>),

@@ -115,14 +115,12 @@ impl Tsdb {
                 }
                 frames += 1;
                 let taken = self.state_mut().replay_of(node, &frame);
-                match taken {
-                    Some(taken) => {
-                        taken.oldest.into_iter().for_each(|oldest| self.note_change(oldest))
-                    }
-                    None => {
-                        self.counters.damaged_frames.add(1);
-                        self.note_change(Timestamp::MIN);
-                    }
+                if taken.is_none() {
+                    self.counters.damaged_frames.add(1);
+                }
+                let oldest = taken.map_or(Some(Timestamp::MIN), |taken| taken.oldest);
+                if let Some(oldest) = oldest {
+                    self.note_change(oldest);
                 }
             }
             if !news.has_more {

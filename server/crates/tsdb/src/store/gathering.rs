@@ -30,22 +30,30 @@ pub(super) struct HeadPart {
 
 /// Series that match, put together from all that have samples of them.
 pub(super) struct Gathering {
-    pub(super) series: Vec<(Labels, Found)>,
+    series: Vec<(Labels, Found)>,
+    /// How many there were in the beginning.
+    sorted: usize,
     /// Where each is; made when it is needed, which is not for what only the head has.
     places: Option<HashMap<Labels, usize, foldhash::fast::FixedState>>,
     limit: usize,
 }
 
 impl Gathering {
-    pub(super) fn new(limit: usize) -> Self {
-        Self { series: Vec::new(), places: None, limit }
+    /// Begins with series that are different from each other and in the order of their labels.
+    pub(super) fn of(known: impl Iterator<Item = (Labels, Found)>, limit: usize) -> Self {
+        let series: Vec<(Labels, Found)> = known.collect();
+        Self { sorted: series.len(), series, places: None, limit }
     }
 
-    /// Adds a series of our own head, each of which comes once and before all others.
-    pub(super) fn add(&mut self, labels: Labels, head: HeadPart) -> Result<(), StorageError> {
-        self.check()?;
-        self.series.push((labels, Found { head: Some(head), ..Found::default() }));
-        Ok(())
+    /// All series in the order of their labels. `known` has the labels that it began with.
+    pub(super) fn sorted(mut self, known: Arc<[Labels]>) -> (Arc<[Labels]>, Vec<Found>) {
+        if self.series.len() == self.sorted {
+            return (known, self.series.into_iter().map(|(_, found)| found).collect());
+        }
+        // Most are in order already, which a stable sort finds out.
+        self.series.sort_by(|a, b| a.0.cmp(&b.0));
+        let (labels, found): (Vec<Labels>, Vec<Found>) = self.series.into_iter().unzip();
+        (labels.into(), found)
     }
 
     /// The series with these labels.

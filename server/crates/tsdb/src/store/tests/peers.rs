@@ -161,21 +161,25 @@ fn each_node_answers_for_all_through_seals_merges_and_restarts() {
 fn what_another_node_writes_changes_nothing_before_it() {
     let cluster = Cluster::new();
     let (a, b) = (cluster.open(0, Duration::ZERO), cluster.open(1, Duration::ZERO));
-    assert!(flush(&b, 100_000, 1, 1.0).is_durable);
+    assert!(flush(&b, BASE + 100_000, 1, 1.0).is_durable);
     a.follow().unwrap();
     let before = a.moment();
     a.follow().unwrap();
     assert_eq!(a.changed_since(before), None, "nothing new");
-    for time in [210_000, 200_000] {
+    for time in [BASE + 210_000, BASE + 200_000] {
         assert!(flush(&b, time, 1, 2.0).is_durable);
     }
     a.follow().unwrap();
-    assert_eq!(a.changed_since(before), Some(200_000));
+    assert_eq!(a.changed_since(before), Some(BASE + 200_000));
     let before = a.moment();
     b.seal().unwrap();
     a.follow().unwrap();
-    assert_eq!(a.changed_since(before), Some(100_000), "the block may hold more than the frames");
-    b.delete(&[Matcher::equal("__name__", "x")], 150_000, 300_000).unwrap();
+    assert_eq!(
+        a.changed_since(before),
+        Some(BASE + 100_000),
+        "the block may hold more than the frames"
+    );
+    delete(&b, "j0", BASE + 150_000, BASE + 300_000);
     a.follow().unwrap();
     assert_eq!(a.changed_since(before), Some(Timestamp::MIN));
 }
