@@ -1,6 +1,7 @@
 //! Prometheus remote write: what others send us, and what we send on.
 
 pub(crate) mod books;
+mod commits;
 pub(crate) mod gather;
 pub(crate) mod known;
 pub(crate) mod outgoing;

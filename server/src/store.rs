@@ -168,7 +168,7 @@ impl Engine for SqlEngine {
             .collect())
     }
 
-    fn delete_pages(&self, block: u64) -> Result<(), EngineError> {
+    fn delete_pages(&self, block: u64) -> Result<Vec<u32>, EngineError> {
         self.wait("delete pages", self.samples.delete_pages(block))
     }
 

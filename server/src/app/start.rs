@@ -387,7 +387,7 @@ fn start_agent(app: &Arc<App>, tasks: &Tasks) -> anyhow::Result<()> {
 /// Puts own metrics into the next flush.
 async fn measure(app: Arc<App>, stop: CancellationToken) {
     let mut ticks = tokio::time::interval(MEASURE_INTERVAL);
-    let mut told = BTreeSet::new();
+    let (mut told, mut told_to_stay) = (BTreeSet::new(), BTreeSet::new());
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
@@ -402,6 +402,16 @@ async fn measure(app: Arc<App>, stop: CancellationToken) {
                     page,
                     "a page cannot be read and is left out of answers; `bellwether check --data` tells \
                      what it holds"
+                );
+            }
+        }
+        for (block, page) in app.queries.store().undeletable_pages() {
+            if told_to_stay.insert((block, page)) {
+                tracing::error!(
+                    block,
+                    page,
+                    "a page that is past its time is damaged where the database keeps it and cannot be \
+                     deleted; its room is free again after a backup is taken and restored"
                 );
             }
         }

@@ -108,10 +108,12 @@ fn import_one(
         Some(format) => format,
         None => guess(&mut *input)?,
     };
-    let mut after = |bytes: u64, samples: u64| show(&mut line, bytes, total, samples);
+    let mut after = |importer: &Importer<'_>, bytes: u64| {
+        show(&mut line, bytes, total, importer.read());
+    };
     match format {
-        Format::Lines => import::read_lines(&mut *input, importer, &mut after)?,
-        Format::Openmetrics => import::read_openmetrics(&mut *input, importer, &mut after)?,
+        Format::Lines => ::import::read_json_lines(&mut *input, importer, &mut after)?,
+        Format::Openmetrics => ::import::read_openmetrics(&mut *input, importer, &mut after)?,
         Format::Blocks => bail!("it is a file; name the folder with the blocks of Prometheus"),
     }
     Ok(())
@@ -131,8 +133,8 @@ fn import_blocks(
     let total = blocks.iter().map(size).sum();
     let mut before = 0;
     for block in &blocks {
-        import::read_block(block, importer, &mut |bytes, samples| {
-            show(line, before + bytes, Some(total), samples);
+        import::read_block(block, importer, &mut |importer, bytes| {
+            show(line, before + bytes, Some(total), importer.read());
         })?;
         before += size(block);
     }

@@ -1,10 +1,11 @@
 //! What an import has read so far, and what became of it.
 
-use std::sync::Arc;
+use std::{fmt::Display, sync::Arc};
 
+use import::Sink;
 use model::{Labels, Metadata, NativeHistogram, Timestamp};
 use serde::Serialize;
-use tsdb::{ImportBatch, Imported, Tsdb};
+use tsdb::{ImportBatch, Imported, MaintainError, Tsdb};
 
 use super::ImportError;
 
@@ -55,52 +56,20 @@ impl<'a> Importer<'a> {
         self.outcome.read
     }
 
-    pub(super) fn push(
-        &mut self,
-        labels: &Labels,
-        samples: &[(Timestamp, f64)],
-    ) -> Result<(), ImportError> {
-        self.outcome.read += samples.len() as u64;
-        self.batch.push(labels, samples);
-        if self.batch.bytes() >= BATCH_BYTES { self.write() } else { Ok(()) }
-    }
-
-    pub(super) fn push_histograms(
-        &mut self,
-        labels: &Labels,
-        histograms: &[(Timestamp, Arc<NativeHistogram>)],
-    ) -> Result<(), ImportError> {
-        self.outcome.read += histograms.len() as u64;
-        self.batch.push_histograms(labels, histograms);
-        if self.batch.bytes() >= BATCH_BYTES { self.write() } else { Ok(()) }
-    }
-
-    pub(super) fn describe(&mut self, metadata: Metadata) {
-        self.batch.describe(metadata);
-    }
-
-    /// Counts something that cannot be taken, and tells it if it is among the first.
-    pub(super) fn refuse(&mut self, place: impl std::fmt::Display, reason: impl std::fmt::Display) {
-        self.outcome.refused += 1;
-        if self.outcome.errors.len() < MAX_TOLD {
-            self.outcome.errors.push(format!("{place}: {reason}"));
-        }
-    }
-
-    pub(super) fn skip_value(&mut self) {
-        self.outcome.skipped_values += 1;
-    }
-
     /// Writes what is left and tells what became of everything.
     ///
     /// # Errors
     /// When the store cannot be written.
     pub(crate) fn finish(mut self) -> Result<Outcome, ImportError> {
-        self.write()?;
+        self.write().map_err(ImportError::Sink)?;
         Ok(self.outcome)
     }
 
-    fn write(&mut self) -> Result<(), ImportError> {
+    fn write_if_full(&mut self) -> Result<(), MaintainError> {
+        if self.batch.bytes() >= BATCH_BYTES { self.write() } else { Ok(()) }
+    }
+
+    fn write(&mut self) -> Result<(), MaintainError> {
         let batch = std::mem::take(&mut self.batch);
         let Imported { added, present, too_old, too_new, blocks } =
             self.store.import(batch, self.now)?;
@@ -113,7 +82,43 @@ impl<'a> Importer<'a> {
     }
 }
 
-impl std::fmt::Display for Outcome {
+impl Sink for Importer<'_> {
+    type Error = MaintainError;
+
+    fn push(&mut self, labels: &Labels, samples: &[(Timestamp, f64)]) -> Result<(), MaintainError> {
+        self.outcome.read += samples.len() as u64;
+        self.batch.push(labels, samples);
+        self.write_if_full()
+    }
+
+    fn push_histograms(
+        &mut self,
+        labels: &Labels,
+        histograms: &[(Timestamp, Arc<NativeHistogram>)],
+    ) -> Result<(), MaintainError> {
+        self.outcome.read += histograms.len() as u64;
+        self.batch.push_histograms(labels, histograms);
+        self.write_if_full()
+    }
+
+    fn describe(&mut self, metadata: Metadata) {
+        self.batch.describe(metadata);
+    }
+
+    /// It is counted, and told if it is among the first.
+    fn refuse(&mut self, place: &dyn Display, reason: &dyn Display) {
+        self.outcome.refused += 1;
+        if self.outcome.errors.len() < MAX_TOLD {
+            self.outcome.errors.push(format!("{place}: {reason}"));
+        }
+    }
+
+    fn skip_values(&mut self, count: u64) {
+        self.outcome.skipped_values += count;
+    }
+}
+
+impl Display for Outcome {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(
             f,

@@ -18,6 +18,13 @@ impl SeriesTable {
         Self { series: Vec::new(), node }
     }
 
+    /// Makes room for `handles` in all and returns how many more that is than there were ever.
+    pub(super) fn make_room(&mut self, handles: usize) -> usize {
+        let new = handles.saturating_sub(self.series.len());
+        self.series.reserve(new);
+        new
+    }
+
     /// The store's reference for a handle.
     pub(super) fn resolve(&mut self, handle: u32, labels: &Labels, store: &Tsdb) -> SeriesRef {
         let at = handle as usize;

@@ -13,6 +13,9 @@ use crate::remote::outgoing::{Outgoing, Row};
 /// How far back the value of a counter is looked for when its series is new to this process.
 const SEED_MS: i64 = 86_400_000;
 
+/// For how many samples from outside there is room before a list has to move.
+const OUTSIDE: usize = 4_096;
+
 /// Gathers what the registry emits.
 struct Gathering<'a> {
     store: &'a Tsdb,
@@ -53,16 +56,18 @@ impl FlushSink for Gathering<'_> {
 }
 
 impl<'a> Gathering<'a> {
-    /// Room for one sample of each of `expected` series.
+    /// Room for one sample of each of `expected` series, those from outside, and where those that are
+    /// new begin. A list of a million that has to move takes its memory twice and touches all of it.
     fn new(store: &'a Tsdb, series: &'a mut SeriesTable, expected: usize) -> Self {
+        let new = series.make_room(expected);
         Self {
             store,
             series,
-            samples: Vec::with_capacity(expected),
-            dated: Vec::new(),
+            samples: Vec::with_capacity(expected + OUTSIDE),
+            dated: Vec::with_capacity(new),
             metadata: Vec::new(),
             handles: Vec::with_capacity(expected),
-            dated_handles: Vec::new(),
+            dated_handles: Vec::with_capacity(new),
             outside: Vec::new(),
             ended: Vec::new(),
         }

@@ -85,7 +85,9 @@ mod tests {
             assert_eq!(helpers.count(), free + 1);
             let ran = AtomicUsize::new(0);
             let tasks = (0..10).map(|_| {
-                let task = || drop(ran.fetch_add(1, Ordering::Relaxed));
+                let task = || {
+                    ran.fetch_add(1, Ordering::Relaxed);
+                };
                 Box::new(task) as Task<'_>
             });
             helpers.run(tasks.collect());

@@ -2,11 +2,12 @@
 
 use std::collections::HashSet;
 
-use model::{Labels, Metadata, Timestamp, Value};
+use model::{Labels, Metadata, Timestamp, Value, labels::RawLabelsPacker};
 use remote::{Message, Series, WireError};
-use tsdb::{Batch, SeriesRef, Tsdb};
+use tsdb::{Committed, SeriesRef, Tsdb};
 
 use super::{
+    commits::{Commits, Writing},
     known::{KnownSeries, NoRoom, Number},
     outgoing::Row,
     receive::ReceiveOptions,
@@ -15,6 +16,23 @@ use super::{
 
 /// The most samples that room is made for in advance.
 const MAX_EXPECTED: usize = 20_000;
+
+/// How many series are looked up together: what the tables hold of one is on its way from memory while
+/// the next is looked up.
+const GROUP: usize = 128;
+
+/// Why a series is not taken.
+type Refused = (Reason, String);
+/// Where a series is known, or why it is not taken.
+type Found = Result<(Number, SeriesRef), Refused>;
+
+/// A series of a message.
+#[derive(Debug)]
+struct Incoming<'m> {
+    series: Series<'m>,
+    key: u128,
+    found: Option<Found>,
+}
 
 /// What became of a request.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -48,6 +66,9 @@ pub(super) struct Gathering<'a> {
     known: &'a mut KnownSeries,
     now: Timestamp,
     out: Gathered,
+    /// Memory that is used again.
+    packer: RawLabelsPacker,
+    labels: Vec<Labels>,
 }
 
 impl<'a> Gathering<'a> {
@@ -59,7 +80,8 @@ impl<'a> Gathering<'a> {
     ) -> Self {
         let mut out = Gathered::default();
         out.samples.reserve(known.expected_samples);
-        Self { store, options, known, now, out }
+        let (packer, labels) = (RawLabelsPacker::default(), Vec::new());
+        Self { store, options, known, now, out, packer, labels }
     }
 
     /// Everything that can be taken of a message.
@@ -67,8 +89,22 @@ impl<'a> Gathering<'a> {
     /// # Errors
     /// When it is damaged.
     pub(super) fn read(mut self, message: &Message<'_>) -> Result<Gathered, WireError> {
-        for series in message.series() {
-            self.series(&series?)?;
+        let mut all = message.series();
+        let mut group = Vec::with_capacity(GROUP);
+        loop {
+            group.clear();
+            for series in all.by_ref().take(GROUP) {
+                let series = series?;
+                let key = series.key()?;
+                group.push(Incoming { series, key, found: None });
+            }
+            if group.is_empty() {
+                break;
+            }
+            self.find(&mut group);
+            for incoming in &group {
+                self.take(incoming)?;
+            }
         }
         for metadata in message.metadata() {
             let metadata = metadata?;
@@ -80,22 +116,74 @@ impl<'a> Gathering<'a> {
         Ok(self.out)
     }
 
-    fn series(&mut self, series: &Series<'_>) -> Result<(), WireError> {
+    /// Finds the series of a group in the store, and makes those that are new.
+    fn find(&mut self, group: &mut [Incoming<'_>]) {
+        self.known.tidy(self.now);
+        for incoming in &mut *group {
+            incoming.found = self.known.find(incoming.key, self.now).map(Ok);
+        }
+        let new = group.iter().filter(|incoming| incoming.found.is_none()).count();
+        if new == 0 {
+            return;
+        }
+        if self.known.has_room(new) {
+            self.learn_all(group);
+            return;
+        }
+        for incoming in group.iter_mut().filter(|incoming| incoming.found.is_none()) {
+            incoming.found = Some(self.learn(incoming));
+        }
+    }
+
+    /// Finds the series of a group by their labels, because this form of them is new. There is room.
+    fn learn_all(&mut self, group: &mut [Incoming<'_>]) {
+        let mut labels = std::mem::take(&mut self.labels);
+        for incoming in group.iter_mut().filter(|incoming| incoming.found.is_none()) {
+            match self.labels_of(&incoming.series) {
+                Ok(new) => labels.push(new),
+                Err(refused) => incoming.found = Some(Err(refused)),
+            }
+        }
+        let found = self.store.resolve_all(&labels);
+        let new = group.iter_mut().filter(|incoming| incoming.found.is_none());
+        for (incoming, series) in new.zip(found) {
+            let number = self.known.remember(incoming.key, series, self.now);
+            incoming.found = Some(Ok((number, series)));
+        }
+        labels.clear();
+        self.labels = labels;
+    }
+
+    /// As [`Self::learn_all`], of one, for which there may be no room.
+    fn learn(&mut self, incoming: &Incoming<'_>) -> Found {
+        let labels = self.labels_of(&incoming.series)?;
+        self.known.learn(incoming.key, &labels, self.store, self.now).map_err(|NoRoom| {
+            let limit = self.options.max_series;
+            let text = format!(
+                "remote writers have {limit} series already, which is remote_write.max_series"
+            );
+            (Reason::TooManySeries, text)
+        })
+    }
+
+    fn labels_of(&mut self, series: &Series<'_>) -> Result<Labels, Refused> {
+        series.labels_with(&mut self.packer).map_err(|error| (Reason::BadLabels, error.to_string()))
+    }
+
+    fn take(&mut self, incoming: &Incoming<'_>) -> Result<(), WireError> {
+        let series = &incoming.series;
         self.out.received.exemplars += u64::from(series.exemplars);
         self.out.received.created_times += u64::from(series.has_created_time);
-        let key = series.key()?;
-        let found = match self.known.find(key, self.now) {
-            Some(found) => Ok(found),
-            None => self.learn(series, key),
-        };
-        let (number, reference) = match found {
-            Ok(found) => found,
-            Err((reason, text)) => {
+        let (number, reference) = match &incoming.found {
+            Some(Ok(found)) => *found,
+            Some(Err((reason, text))) => {
                 let samples = count_samples(series)?;
                 let describe = || format!("{}: {text}", series.describe());
-                self.out.received.refusals.note(reason, samples, describe);
+                self.out.received.refusals.note(*reason, samples, describe);
                 return Ok(());
             }
+            // Every series of a group is looked up before it is taken.
+            None => return Ok(()),
         };
         for sample in series.samples() {
             let (timestamp, value) = sample?;
@@ -116,22 +204,6 @@ impl<'a> Gathering<'a> {
             }
         }
         Ok(())
-    }
-
-    /// Finds a series by its labels, because this form of them is new.
-    fn learn(
-        &mut self,
-        series: &Series<'_>,
-        key: u128,
-    ) -> Result<(Number, SeriesRef), (Reason, String)> {
-        let labels = series.labels().map_err(|error| (Reason::BadLabels, error.to_string()))?;
-        self.known.learn(key, &labels, self.store, self.now).map_err(|NoRoom| {
-            let limit = self.options.max_series;
-            let text = format!(
-                "remote writers have {limit} series already, which is remote_write.max_series"
-            );
-            (Reason::TooManySeries, text)
-        })
     }
 
     fn histograms(&mut self, series: &Series<'_>, reference: SeriesRef) -> Result<(), WireError> {
@@ -210,11 +282,12 @@ impl Gathered {
     /// Those of `again`.
     pub(super) fn commit(
         &mut self,
+        commits: &Commits,
         store: &Tsdb,
         now: Timestamp,
         again: impl FnOnce(&HashSet<SeriesRef>) -> Result<Gathered, WireError>,
     ) -> Result<bool, WireError> {
-        let committed = self.commit_once(store, now);
+        let committed = self.commit_once(commits, store, now);
         if committed.unknown.is_empty() {
             return Ok(committed.is_durable);
         }
@@ -224,7 +297,7 @@ impl Gathered {
         let mut rest = again(&unknown)?;
         rest.samples.retain(|(series, ..)| !written.contains(series));
         rest.metadata.clear();
-        let second = rest.commit_once(store, now);
+        let second = rest.commit_once(commits, store, now);
         self.received.replaced += rest.received.replaced;
         self.samples.append(&mut rest.samples);
         if !second.unknown.is_empty() {
@@ -233,13 +306,13 @@ impl Gathered {
         Ok(committed.is_durable && second.is_durable && second.unknown.is_empty())
     }
 
-    fn commit_once(&mut self, store: &Tsdb, now: Timestamp) -> tsdb::Committed {
-        let committed = store.commit(&Batch {
-            timestamp: now,
-            samples: &[],
-            dated: &self.samples,
-            metadata: &self.metadata,
-        });
+    fn commit_once(&mut self, commits: &Commits, store: &Tsdb, now: Timestamp) -> Committed {
+        let samples = std::mem::take(&mut self.samples);
+        let metadata = std::mem::take(&mut self.metadata);
+        let writing = Writing { timestamp: now, samples, metadata };
+        let (writing, committed) = commits.commit(writing, store);
+        self.samples = writing.samples;
+        self.metadata = writing.metadata;
         self.received.replaced += committed.duplicates;
         committed
     }

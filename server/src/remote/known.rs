@@ -125,6 +125,19 @@ impl KnownSeries {
         self.by_key.find(Tag::new(key, 0).spread(), is_same).map(|tag| tag.number)
     }
 
+    /// Forgets what has to go before more is learned. Numbers from before may mean something else.
+    pub(super) fn tidy(&mut self, now: Timestamp) {
+        self.sweep(now);
+        if self.by_key.len() > self.max_series.saturating_mul(MAX_FORMS) {
+            self.forget_all();
+        }
+    }
+
+    /// Whether there is room for so many series more.
+    pub(super) fn has_room(&self, more: usize) -> bool {
+        self.len().saturating_add(more) <= self.max_series
+    }
+
     /// Learns that `key` stands for these labels, and makes the series when it is new.
     ///
     /// # Errors
@@ -136,15 +149,17 @@ impl KnownSeries {
         store: &Tsdb,
         now: Timestamp,
     ) -> Result<(Number, SeriesRef), NoRoom> {
-        self.sweep(now);
-        if self.by_key.len() > self.max_series.saturating_mul(MAX_FORMS) {
-            self.forget_all();
-        }
+        self.tidy(now);
         let is_known = |found: SeriesRef| self.series.has(found);
-        if self.len() >= self.max_series && !store.lookup(labels).is_some_and(is_known) {
+        if !self.has_room(1) && !store.lookup(labels).is_some_and(is_known) {
             return Err(NoRoom);
         }
         let series = store.resolve(labels);
+        Ok((self.remember(key, series, now), series))
+    }
+
+    /// Notes that `key` stands for a series, for which there is room.
+    pub(super) fn remember(&mut self, key: u128, series: SeriesRef, now: Timestamp) -> Number {
         self.series.insert(series);
         let next = self.free.last().copied().unwrap_or(self.forms.len() as Number);
         let tag = Tag::new(key, next);
@@ -165,7 +180,7 @@ impl KnownSeries {
         };
         self.forms[number as usize] = form;
         self.last = number;
-        Ok((number, series))
+        number
     }
 
     /// Whether a series says something else of its metric than before.
@@ -294,6 +309,7 @@ mod tests {
         assert_eq!(known.find(2, 0), Some(second));
         assert_eq!(known.find(3, 0), None);
         assert_eq!(known.len(), 1);
+        assert!(!known.has_room(1));
     }
 
     #[test]

@@ -1,8 +1,9 @@
 //! Taking requests: from a message to a durable frame.
 //!
-//! The samples of a request are one frame of their own, under the time at which it came. They are
-//! visible to queries as soon as it is committed, and rules see them at their next evaluation. The
-//! flush does not wait for requests longer than for one commit, and never sees half of one.
+//! The samples of a request are one frame, under the time at which it came, or with other requests that
+//! came at the same time. They are visible to queries as soon as it is committed, and rules see them at
+//! their next evaluation. The flush does not wait for requests longer than for one commit, and never
+//! sees half of one.
 
 use std::sync::{Arc, Mutex};
 
@@ -12,6 +13,7 @@ use tsdb::{Health, Tsdb};
 
 use super::{
     books::{ReceiveStats, lock},
+    commits::Commits,
     gather::{Gathering, Received},
     known::KnownSeries,
     outgoing::Outgoing,
@@ -50,6 +52,7 @@ pub(crate) struct Receiver {
     /// Keeps senders from choosing labels with equal hashes.
     seed: u64,
     known: Mutex<KnownSeries>,
+    commits: Commits,
     pub(crate) stats: ReceiveStats,
 }
 
@@ -61,6 +64,7 @@ impl Receiver {
             options,
             seed: rand::random(),
             known: Mutex::new(KnownSeries::new(options.max_series, options.idle_ms)),
+            commits: Commits::default(),
             stats: ReceiveStats::default(),
         }
     }
@@ -92,7 +96,7 @@ impl Receiver {
             Gathering::new(&self.store, self.options, known, now).read(&message)
         };
         let mut gathered = gather(&mut lock(&self.known))?;
-        let is_durable = gathered.commit(&self.store, now, |unknown| {
+        let is_durable = gathered.commit(&self.commits, &self.store, now, |unknown| {
             let mut known = lock(&self.known);
             known.forget(|series| unknown.contains(&series));
             gather(&mut known)

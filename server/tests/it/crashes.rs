@@ -3,6 +3,8 @@
 //! 20 times by default; `BELLWETHER_TEST_KILLS` says how often, and `cargo xtask test --long` asks for
 //! 200. `BELLWETHER_TEST_SEED` repeats the draw of a run whose seed was printed.
 
+mod writers;
+
 use std::{
     net::UdpSocket,
     sync::{

@@ -75,9 +75,8 @@ async fn blocks_of_prometheus_and_the_text_they_were_made_of_are_the_same_histor
     assert!(checked.status.success(), "{checked:?}");
 }
 
-#[tokio::test]
-async fn a_damaged_block_of_prometheus_is_told_and_what_is_sound_is_taken() {
-    let folder = folder();
+/// Copies the blocks into the folder, for a test to change them.
+fn copy_blocks(folder: &Folder) {
     for block in std::fs::read_dir(fixture("prometheus-blocks")).unwrap().flatten() {
         let target = folder.path("blocks").join(block.file_name());
         std::fs::create_dir_all(target.join("chunks")).unwrap();
@@ -85,6 +84,43 @@ async fn a_damaged_block_of_prometheus_is_told_and_what_is_sound_is_taken() {
             std::fs::copy(block.path().join(file), target.join(file)).unwrap();
         }
     }
+}
+
+#[tokio::test]
+async fn what_was_deleted_from_a_block_of_prometheus_stays_deleted() {
+    let folder = folder();
+    copy_blocks(&folder);
+    // Written by Prometheus 2.42 when it was asked to delete nineteen samples of one series and all of
+    // another one; it then answered with these counts.
+    let tombstones = folder.path("blocks/01M7ZBHNJC92N1DM0B9EFV4Z25/tombstones");
+    let bytes = std::fs::read(fixture("prometheus-tombstones")).unwrap();
+    std::fs::write(&tombstones, &bytes).unwrap();
+    let (code, outcome) = import(&folder, &["blocks"]).await;
+    assert_eq!((code, &outcome["added"]), (Some(0), &331.into()), "{outcome}");
+    let server = Server::start(&folder).await;
+    let query = "count_over_time({__name__=~\"shop_.*|depth_.*|odd\"}[12h])";
+    let answer =
+        server.http.get(&format!("/api/v1/query?query={query}&time={}", START + 40_000)).await.ok();
+    let found = answer["data"]["result"].as_array().unwrap();
+    let mut counts: Vec<_> =
+        found.iter().map(|series| (&series["metric"]["job"], &series["value"][1])).collect();
+    counts.sort_by_key(|(job, _)| job.to_string());
+    assert_eq!(counts, [(&"sea".into(), &"150".into()), (&"shop".into(), &"181".into())]);
+    server.kill_9().await;
+
+    let mut damaged = bytes;
+    damaged[10] ^= 1;
+    std::fs::write(&tombstones, damaged).unwrap();
+    let (code, outcome) = import(&folder, &["blocks"]).await;
+    assert_eq!((code, &outcome["refused"], &outcome["added"]), (Some(1), &1.into(), &43.into()));
+    let told = outcome["errors"][0].as_str().unwrap();
+    assert!(told.contains("checksum") && told.contains("is imported all the same"), "{told}");
+}
+
+#[tokio::test]
+async fn a_damaged_block_of_prometheus_is_told_and_what_is_sound_is_taken() {
+    let folder = folder();
+    copy_blocks(&folder);
     let first = std::fs::read_dir(folder.path("blocks")).unwrap().flatten().next().unwrap().path();
     let chunks = first.join("chunks/000001");
     let mut bytes = std::fs::read(&chunks).unwrap();

@@ -223,11 +223,18 @@ async fn what_waits_for_an_endpoint_that_is_down_survives_a_restart() {
         write(&server.http, Protocol::V2, body(Protocol::V2, &rows)).await;
     }
     let waiting = "bellwether_remote_write_backlog_samples";
-    eventually("three samples wait", async || match server.own_metric(waiting).await {
-        3.0 => Ok(()),
-        other => Err(other.to_string()),
+    // The server counts a request before it is on disk, so the file is asked.
+    let buffer = db::Outgoing::open(&folder.path("data/outgoing.db")).await.unwrap();
+    eventually("three samples wait on disk", async || {
+        let backlogs = buffer.backlogs().await.unwrap();
+        match backlogs.iter().map(|(_, backlog)| backlog.samples).sum() {
+            3 => Ok(()),
+            other => Err(other.to_string()),
+        }
     })
     .await;
+    buffer.close().await;
+    assert_eq!(server.own_metric(waiting).await, 3.0);
     server.kill_9().await;
     let server = Server::start(&folder).await;
     assert_eq!(server.own_metric(waiting).await, 3.0);

@@ -6,11 +6,12 @@
 use crate::workspace::Package;
 
 /// What each of our packages may import of ours.
-const ALLOWED: [(&str, &[&str]); 14] = [
+const ALLOWED: [(&str, &[&str]); 15] = [
     ("model", &[]),
     ("api-types", &[]),
     ("yaml", &[]),
     ("chart", &[]),
+    ("import", &["model"]),
     ("ingest", &["model"]),
     ("remote", &["model"]),
     ("tsdb", &["model"]),
@@ -24,6 +25,7 @@ const ALLOWED: [(&str, &[&str]); 14] = [
             "model",
             "api-types",
             "chart",
+            "import",
             "ingest",
             "tsdb",
             "promql",

@@ -2,7 +2,8 @@
 //!
 //! The moment is the same for all files: their writers are locked out, one after the other, until every
 //! copy has begun to read, which takes about a millisecond; then they go on and the copies are made from
-//! what was there. A copy holds what the tables held, row by row; its pages are laid out anew.
+//! what was there. A copy holds what the tables held, row by row; its pages are laid out anew. Left out are pages of blocks
+//! that are gone or not there yet, which nobody would read: the file may be damaged where they are.
 
 use std::{
     path::{Path, PathBuf},
@@ -166,8 +167,12 @@ impl FileCopy {
         column: &str,
         progress: &mut (dyn FnMut(u64) + Send),
     ) -> Result<(), sqlx::Error> {
+        // What is not needed is not read.
+        let needed =
+            if table == "page" { "where block in (select id from source.block)" } else { "" };
         // Through text and quotes, because the parts are numbers in one table and names in another.
-        let parts = format!("select distinct quote({column}) from source.{table} order by 1");
+        let parts =
+            format!("select distinct quote({column}) from source.{table} {needed} order by 1");
         let parts = self.connection.fetch_all(AssertSqlSafe(parts)).await?;
         for part in parts {
             let value: String = part.get(0);

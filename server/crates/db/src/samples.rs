@@ -340,14 +340,15 @@ impl Samples {
     }
 
     /// Deletes the pages of a block, in transactions of bounded size; nothing when a whole day goes soon,
-    /// see [`Samples::drop_days`].
+    /// see [`Samples::drop_days`]. Pages that are damaged in a file cannot all be deleted: returns the
+    /// numbers of those that stay, ascending.
     ///
     /// # Errors
-    /// When pages may be left.
-    pub async fn delete_pages(&self, block: u64) -> Result<(), DbError> {
+    /// When pages may be left that it should have deleted.
+    pub async fn delete_pages(&self, block: u64) -> Result<Vec<u32>, DbError> {
         const ACTION: &str = "delete pages";
         if self.goes_with_its_day(block).await.attempt(ACTION)? {
-            return Ok(());
+            return Ok(Vec::new());
         }
         loop {
             let mut tx = self.begin(ACTION).await?;
@@ -360,11 +361,15 @@ impl Samples {
             .bind(block)
             .bind(PAGES_PER_WRITE as u64)
             .execute(&mut tx)
-            .await
-            .attempt(ACTION)?;
+            .await;
+            if salvage::is_worthwhile(&self.pools.write, &deleted) {
+                drop(tx);
+                return salvage::delete_pages(&self.pools, block).await.attempt(ACTION);
+            }
+            let deleted = deleted.attempt(ACTION)?;
             tx.commit().await.attempt(ACTION)?;
             if deleted == 0 {
-                return Ok(());
+                return Ok(Vec::new());
             }
         }
     }

@@ -6,6 +6,9 @@
 //! a length are below 0x80, so the whole stays valid UTF-8 and slices need no check but the boundary.
 
 mod json;
+mod raw;
+
+pub use raw::RawLabelsPacker;
 
 use std::{cmp::Ordering, fmt, ops::Range, sync::Arc};
 
@@ -383,14 +386,9 @@ const USUAL_BYTES: usize = 256;
 const LENGTH_BASE: u8 = b'@';
 
 fn push_text(packed: &mut String, text: &str) {
-    let mut length = text.len();
-    loop {
-        let digit = LENGTH_BASE + (length % 32) as u8;
-        length /= 32;
-        packed.push(char::from(if length > 0 { digit + 32 } else { digit }));
-        if length == 0 {
-            break;
-        }
+    match u8::try_from(text.len()) {
+        Ok(short @ ..32) => packed.push(char::from(LENGTH_BASE + short)),
+        _ => packed.extend(length_digits(text.len()).map(char::from)),
     }
     packed.push_str(text);
 }
@@ -405,6 +403,24 @@ fn text_at(packed: &str, start: usize) -> &str {
 fn common_prefix(a: &[u8], b: &[u8]) -> usize {
     let words = a.chunks_exact(8).zip(b.chunks_exact(8)).take_while(|(a, b)| a == b).count() * 8;
     words + a[words..].iter().zip(&b[words..]).take_while(|(a, b)| a == b).count()
+}
+
+fn push_length(packed: &mut Vec<u8>, length: usize) {
+    match u8::try_from(length) {
+        Ok(short @ ..32) => packed.push(LENGTH_BASE + short),
+        _ => packed.extend(length_digits(length)),
+    }
+}
+
+/// A length as ASCII characters, lowest digit first.
+fn length_digits(length: usize) -> impl Iterator<Item = u8> {
+    let mut rest = Some(length);
+    std::iter::from_fn(move || {
+        let length = rest?;
+        let digit = LENGTH_BASE + (length % 32) as u8;
+        rest = (length >= 32).then_some(length / 32);
+        Some(if rest.is_some() { digit + 32 } else { digit })
+    })
 }
 
 fn take_text(packed: &str) -> Option<(&str, &str)> {

@@ -2,7 +2,7 @@
 
 use model::{
     Labels,
-    labels::{LabelsPacker, METRIC_NAME, Quoted},
+    labels::{LabelsPacker, METRIC_NAME, Quoted, RawLabelsPacker},
 };
 
 use crate::{
@@ -49,6 +49,53 @@ pub enum BadLabels {
     /// There is too much of it.
     #[error("the labels have {0} bytes, at most {MAX_LABEL_BYTES} are allowed")]
     TooLong(usize),
+}
+
+/// The labels of protocol 1.0 in the form in which senders write them; `None` when there is anything
+/// else about them, be it wrong or only unusual. Every new series comes through here, so each byte is
+/// looked at as few times as can be.
+pub(crate) fn pack_fields(bytes: &[u8], packer: &mut RawLabelsPacker) -> Option<Labels> {
+    /// The tag of a label, and of its name.
+    const FIRST: u8 = 0x0a;
+    /// The tag of a label's value.
+    const SECOND: u8 = 0x12;
+    if bytes.len() > MAX_LABEL_BYTES {
+        return None;
+    }
+    packer.clear();
+    let mut has_metric_name = false;
+    let mut reader = Reader::new(bytes);
+    while let Some(label) = reader.expected(FIRST).ok()? {
+        let mut label = Reader::new(label);
+        let name = label.expected(FIRST).ok()??;
+        let value = label.expected(SECOND).ok()??;
+        if !label.rest().is_empty() || !packer.push(name, value) {
+            return None;
+        }
+        has_metric_name = has_metric_name || name == METRIC_NAME.as_bytes();
+    }
+    (reader.rest().is_empty() && has_metric_name).then(|| packer.finish())?
+}
+
+/// As [`pack_fields`], of protocol 2.0.
+pub(crate) fn pack_references(
+    bytes: &[u8],
+    message: &Message<'_>,
+    packer: &mut RawLabelsPacker,
+) -> Option<Labels> {
+    packer.clear();
+    let (mut has_metric_name, mut size) = (false, 0);
+    let mut reader = Reader::new(bytes);
+    while !reader.rest().is_empty() {
+        let name = message.symbol(reader.varint().ok()?).ok()?;
+        let value = message.symbol(reader.varint().ok()?).ok()?;
+        size += name.len() + value.len();
+        if size > MAX_LABEL_BYTES || !packer.push(name, value) {
+            return None;
+        }
+        has_metric_name = has_metric_name || name == METRIC_NAME.as_bytes();
+    }
+    has_metric_name.then(|| packer.finish())?
 }
 
 /// The pairs of protocol 1.0.

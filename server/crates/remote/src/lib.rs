@@ -39,5 +39,5 @@ pub use message::{Message, Series};
 pub use metadata::SeriesMetadata;
 pub use protocol::{HeaderError, Protocol};
 pub use read::{BadReadRequest, ReadQuery, read_answer, read_queries};
-pub use snappy::{UnpackError, pack, unpack};
+pub use snappy::{UnpackError, pack, unpack, unpack_into};
 pub use wire::WireError;

@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use model::{Labels, Metadata, NativeHistogram, Timestamp};
+use model::{Labels, Metadata, NativeHistogram, Timestamp, labels::RawLabelsPacker};
 use xxhash_rust::xxh3::{xxh3_64_with_seed, xxh3_128_with_seed};
 
 use crate::{
@@ -257,7 +257,19 @@ impl<'m> Series<'m> {
     /// # Errors
     /// When they are damaged or not as the protocol wants them.
     pub fn labels(&self) -> Result<Labels, BadLabels> {
-        labels::check(&self.pairs()?)
+        self.labels_with(&mut RawLabelsPacker::default())
+    }
+
+    /// As [`Self::labels`], with memory that is used again.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn labels_with(&self, packer: &mut RawLabelsPacker) -> Result<Labels, BadLabels> {
+        let usual = match self.message.protocol {
+            Protocol::V1 => labels::pack_fields(&self.labels, packer),
+            Protocol::V2 => labels::pack_references(&self.labels, self.message, packer),
+        };
+        usual.map_or_else(|| labels::check(&self.pairs()?), Ok)
     }
 
     /// The labels as far as they can be read, for messages.

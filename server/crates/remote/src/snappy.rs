@@ -23,14 +23,35 @@ pub enum UnpackError {
 /// # Errors
 /// When it is larger or damaged.
 pub fn unpack(body: &[u8], limit: usize) -> Result<Vec<u8>, UnpackError> {
+    let mut message = Vec::new();
+    let size = unpack_into(body, limit, &mut message)?.len();
+    message.truncate(size);
+    Ok(message)
+}
+
+/// As [`unpack`], into memory that is used again: what lies in `buffer` behind the message returned is
+/// left from before.
+///
+/// # Errors
+/// When it is larger or damaged.
+pub fn unpack_into<'a>(
+    body: &[u8],
+    limit: usize,
+    buffer: &'a mut Vec<u8>,
+) -> Result<&'a [u8], UnpackError> {
     let size = snap::raw::decompress_len(body).map_err(UnpackError::Damaged)?;
     if size > limit {
         return Err(UnpackError::TooLarge { size, limit });
     }
-    let mut message = vec![0; size];
-    let written = Decoder::new().decompress(body, &mut message).map_err(UnpackError::Damaged)?;
-    message.truncate(written);
-    Ok(message)
+    if buffer.is_empty() {
+        // Zeros from the system cost less than zeros written.
+        *buffer = vec![0; size];
+    } else if buffer.len() < size {
+        buffer.resize(size, 0);
+    }
+    let message = &mut buffer[..size];
+    let written = Decoder::new().decompress(body, message).map_err(UnpackError::Damaged)?;
+    Ok(&message[..written])
 }
 
 /// Packs a message; `None` when it has 4 GiB or more.
@@ -60,7 +81,13 @@ mod tests {
             if let Ok(message) = unpack(&bytes, 10_000) {
                 prop_assert!(message.len() <= 10_000);
             }
-            prop_assert_eq!(unpack(&pack(&bytes).unwrap(), bytes.len()).unwrap(), bytes);
+            let packed = pack(&bytes).unwrap();
+            for before in [0, 5, 5_000] {
+                let mut buffer = vec![7; before];
+                let unpacked = unpack_into(&packed, bytes.len(), &mut buffer).unwrap();
+                prop_assert_eq!(unpacked, &bytes);
+            }
+            prop_assert_eq!(unpack(&packed, bytes.len()).unwrap(), bytes);
         }
     }
 }

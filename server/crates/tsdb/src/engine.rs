@@ -169,11 +169,12 @@ pub trait Engine: Send + Sync + std::fmt::Debug {
     fn pages(&self, block: u64, numbers: &[u32]) -> Result<Vec<PageRow>, EngineError>;
 
     /// Deletes all pages of a block whose row was removed. May use several transactions so that other
-    /// writers wait no longer than 200 ms.
+    /// writers wait no longer than 200 ms. Returns the numbers of pages that stay, ascending, because the
+    /// engine itself finds them damaged and cannot delete them; the call is not repeated for these.
     ///
     /// # Errors
-    /// When pages may be left; the call is repeated later.
-    fn delete_pages(&self, block: u64) -> Result<(), EngineError>;
+    /// When pages may be left that it should have deleted; the call is repeated later.
+    fn delete_pages(&self, block: u64) -> Result<Vec<u32>, EngineError>;
 
     /// The ids of all blocks that have pages, with or without a row, ascending. Called once when the
     /// store opens, to find pages that a crash left behind; must not read the pages themselves.

@@ -13,6 +13,7 @@ mod decode;
 mod encode;
 #[cfg(test)]
 mod tests;
+mod texts;
 mod values;
 
 pub(crate) use decode::FrameDecoder;

@@ -141,6 +141,15 @@ impl Head {
         Some(self.reference(found.number))
     }
 
+    /// As [`Self::find_hashed`], of many: the looks into memory do not wait for each other.
+    pub(crate) fn find_all(&self, labels: &[Labels]) -> Vec<(u64, Option<SeriesRef>)> {
+        let mut found: Vec<_> = labels.iter().map(|labels| (self.hash(labels), None)).collect();
+        for (labels, (hash, series)) in labels.iter().zip(&mut found) {
+            *series = self.find_hashed(labels, *hash);
+        }
+        found
+    }
+
     /// Finds or adds a series and marks it as used.
     pub(crate) fn resolve(&mut self, labels: &Labels) -> SeriesRef {
         self.resolve_hashed(labels, self.hash(labels))

@@ -64,6 +64,10 @@ pub(crate) use notes::Notes;
 use peers::Peers;
 use writer::{Waiting, Writer};
 
+/// How many series are looked up before the first new one is added: what was looked at is still in the
+/// processor's caches then.
+const RESOLVED_AT_ONCE: usize = 256;
+
 /// A store of time series over an [`Engine`].
 ///
 /// Any number of threads may read while others resolve, commit and maintain. Commits wait for each
@@ -104,6 +108,8 @@ pub(crate) struct State {
     notes: Arc<Notes>,
     /// Rows of this node that cannot be read.
     damaged: Arc<Vec<DamagedBlock>>,
+    /// Pages of blocks that are gone, which the engine cannot delete.
+    undeletable_pages: Arc<Vec<(u64, u32)>>,
     /// The number of this node.
     node: u64,
     metadata: BTreeMap<String, Metadata>,
@@ -168,25 +174,68 @@ impl Tsdb {
         found.unwrap_or_else(|| self.state_mut().head.resolve_hashed(labels, hash))
     }
 
+    /// As [`Self::resolve`], of many series, in order; cheaper than one by one.
+    pub fn resolve_all(&self, labels: &[Labels]) -> Vec<SeriesRef> {
+        let mut all = Vec::with_capacity(labels.len());
+        for labels in labels.chunks(RESOLVED_AT_ONCE) {
+            let found = self.state().head.find_all(labels);
+            let mut state = None;
+            for (labels, (hash, series)) in labels.iter().zip(found) {
+                all.push(series.unwrap_or_else(|| {
+                    let state = state.get_or_insert_with(|| self.state_mut());
+                    state.head.resolve_hashed(labels, hash)
+                }));
+            }
+        }
+        all
+    }
+
     /// Writes a flush: to the engine first, then visible to readers as a whole.
     ///
     /// When the engine fails the flush is kept in memory and written as soon as the engine works again;
     /// [`Committed::is_durable`] and [`Tsdb::health`] say so.
     pub fn commit(&self, batch: &Batch<'_>) -> Committed {
+        self.commit_together(std::slice::from_ref(batch)).pop().unwrap_or_default()
+    }
+
+    /// As [`Self::commit`], of flushes that came at the same time: they are one for the engine and for
+    /// readers, under the newest of their times, and cost little more than one. Samples are judged by
+    /// the time of their own flush. What became of each is told in order; what came late and what gave
+    /// way, of all of them, is told of the first.
+    pub fn commit_together(&self, batches: &[Batch<'_>]) -> Vec<Committed> {
         let mut writer = self.writer();
-        let (mut flush, mut committed) = self.sift(batch);
-        flush.metadata = writer.new_metadata(batch.metadata);
-        if flush.len() == 0 && flush.metadata.is_empty() {
-            committed.is_durable = writer.is_healthy();
-            return committed;
+        let (mut flush, mut all) = self.sift(batches);
+        for batch in batches {
+            flush.metadata.append(&mut writer.new_metadata(batch.metadata));
         }
+        let (is_durable, late) = if flush.len() == 0 && flush.metadata.is_empty() {
+            (writer.is_healthy(), crate::head::Late::default())
+        } else {
+            self.write(writer, flush)
+        };
+        if let Some(first) = all.first_mut() {
+            first.out_of_order = late.samples;
+            first.duplicates = late.replaced;
+        }
+        for committed in &mut all {
+            committed.is_durable = is_durable;
+            self.count(committed);
+        }
+        all
+    }
+
+    /// Writes samples that were sifted. Returns whether they are durable.
+    fn write(
+        &self,
+        mut writer: MutexGuard<'_, Writer>,
+        mut flush: Flush,
+    ) -> (bool, crate::head::Late) {
         let frame = {
             let state = self.state();
             writer.encode(&mut flush, &state.head)
         };
         self.unsealed_bytes.fetch_add(frame.bytes.len() as u64, Ordering::Relaxed);
-        committed.is_durable = writer.persist(frame, &*self.engine, &self.counters);
-        committed.appended = flush.len() as u64;
+        let is_durable = writer.persist(frame, &*self.engine, &self.counters);
 
         let dropped = writer.enforce_bound(self.options.backlog_bytes, &self.counters);
         *self.waiting() = writer.waiting();
@@ -203,10 +252,7 @@ impl Tsdb {
             self.note_change(oldest);
         }
         drop(writer);
-        committed.out_of_order = late.samples;
-        committed.duplicates = late.replaced;
-        self.count(&committed);
-        committed
+        (is_durable, late)
     }
 
     /// Whether what was accepted is durable. Answers at once, also while the engine hangs.
@@ -218,6 +264,12 @@ impl Tsdb {
     /// left out of answers.
     pub fn damaged_pages(&self) -> Vec<(u64, u32)> {
         self.cache().damaged()
+    }
+
+    /// Block and number of the pages that nobody needs any more and that cannot be deleted, because the
+    /// engine finds them damaged, in the order in which that was found.
+    pub fn undeletable_pages(&self) -> Vec<(u64, u32)> {
+        self.state().undeletable_pages.to_vec()
     }
 
     /// The blocks whose index cannot be read, of this node and then of the others. What they hold is left out
@@ -263,17 +315,28 @@ impl Tsdb {
         stats
     }
 
-    /// Sorts out the samples that cannot be accepted.
-    fn sift(&self, batch: &Batch<'_>) -> (Flush, Committed) {
-        let mut flush = Flush { timestamp: batch.timestamp, ..Flush::default() };
+    /// Sorts out the samples that cannot be accepted, of each batch by its own time.
+    fn sift(&self, batches: &[Batch<'_>]) -> (Flush, Vec<Committed>) {
+        let timestamp = batches.iter().map(|batch| batch.timestamp).max().unwrap_or_default();
+        let mut flush = Flush { timestamp, ..Flush::default() };
+        flush.ticks.reserve(batches.iter().map(|batch| batch.samples.len()).sum());
+        flush.dated.reserve(batches.iter().map(|batch| batch.dated.len()).sum());
+        let state = self.state();
+        let sift = |batch| self.sift_one(batch, &state.head, &mut flush);
+        let all = batches.iter().map(sift).collect();
+        (flush, all)
+    }
+
+    fn sift_one(&self, batch: &Batch<'_>, head: &Head, flush: &mut Flush) -> Committed {
         let mut committed = Committed::default();
+        let before = flush.len();
         let oldest = batch.timestamp.saturating_sub(milliseconds(self.options.out_of_order_window));
         let newest = batch.timestamp.saturating_add(milliseconds(self.options.future_window));
-        let state = self.state();
-        flush.ticks.reserve(batch.samples.len());
+        let is_flush_time = batch.timestamp == flush.timestamp;
+        let ticks = if is_flush_time { &mut flush.ticks } else { &mut flush.dated };
         for (series, value) in batch.samples {
-            match state.head.slot(*series) {
-                Some(slot) => flush.ticks.push((slot, batch.timestamp, value.clone())),
+            match head.slot(*series) {
+                Some(slot) => ticks.push((slot, batch.timestamp, value.clone())),
                 None => committed.unknown.push(*series),
             }
         }
@@ -283,13 +346,14 @@ impl Tsdb {
             } else if *timestamp > newest {
                 committed.too_new += 1;
             } else {
-                match state.head.slot(*series) {
+                match head.slot(*series) {
                     Some(slot) => flush.dated.push((slot, *timestamp, value.clone())),
                     None => committed.unknown.push(*series),
                 }
             }
         }
-        (flush, committed)
+        committed.appended = (flush.len() - before) as u64;
+        committed
     }
 
     /// Makes a flush visible.

@@ -24,7 +24,7 @@ use tokio::{
 
 use crate::{
     http::{Shared, guard::Editor},
-    import::{self, ImportError, Importer, Outcome},
+    import::{ImportError, Importer, Outcome},
     query::blocking,
 };
 
@@ -63,7 +63,7 @@ pub(super) async fn import(_: Editor, State(app): State<Shared>, request: Reques
             Box::new(body)
         };
         let mut importer = Importer::new(&store, now);
-        let read = import::read_lines(&mut *body, &mut importer, &mut |_, _| ());
+        let read = ::import::read_json_lines(&mut *body, &mut importer, &mut |_, _| ());
         // What came before a failure is taken; the sender may send all of it again.
         let outcome = importer.finish()?;
         read.map(|()| outcome)
@@ -80,7 +80,7 @@ fn answer(outcome: Result<Outcome, ImportError>) -> Response {
             let text = format!("{}\n{outcome}\n", outcome.errors.join("\n"));
             refusal(StatusCode::BAD_REQUEST, text)
         }
-        Err(ImportError::Store(error)) => {
+        Err(ImportError::Sink(error)) => {
             tracing::error!(error = %model::text::causes(&error), "an import could not be stored");
             let message = "what was read cannot be stored at the moment, try again";
             refusal(StatusCode::SERVICE_UNAVAILABLE, message.to_owned())

@@ -3,7 +3,10 @@
 //! Answers are texts, as senders log them as they are. 503 asks to come again; every other refusal is
 //! final, because a sender repeats what it may until it gets through and everything behind waits.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use axum::{
     Extension,
@@ -32,6 +35,10 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 const MAX_BYTES_IN_FLIGHT: usize = 128 << 20;
 /// In what unit these are counted.
 const BYTES_PER_PERMIT: usize = 1 << 10;
+/// How many buffers for messages are kept while nobody sends.
+const MAX_KEPT_BUFFERS: usize = 2;
+/// The largest that is kept: 10,000 series with their labels, the most that senders put together.
+const MAX_KEPT_BYTES: usize = 4 << 20;
 const RETRY_AFTER_SECONDS: &str = "5";
 
 /// Bounds what requests take at the same time.
@@ -40,6 +47,8 @@ pub(crate) struct WriteGate {
     requests: Arc<Semaphore>,
     bytes: Arc<Semaphore>,
     max_message: usize,
+    /// Memory for messages, which would cost more to get from the system each time than to fill.
+    buffers: Mutex<Vec<Vec<u8>>>,
 }
 
 impl WriteGate {
@@ -48,7 +57,26 @@ impl WriteGate {
             requests: Arc::new(Semaphore::new(config.max_concurrent)),
             bytes: Arc::new(Semaphore::new(MAX_BYTES_IN_FLIGHT / BYTES_PER_PERMIT)),
             max_message: config.max_message.0 as usize,
+            buffers: Mutex::default(),
         }
+    }
+
+    /// Memory for a message, empty or with what is left of another one.
+    fn buffer(&self) -> Vec<u8> {
+        self.kept_buffers().pop().unwrap_or_default()
+    }
+
+    /// Takes memory back for the next message.
+    fn keep(&self, buffer: Vec<u8>) {
+        let mut kept = self.kept_buffers();
+        if kept.len() < MAX_KEPT_BUFFERS && buffer.capacity() <= MAX_KEPT_BYTES {
+            kept.push(buffer);
+        }
+    }
+
+    // A list of buffers is never half changed.
+    fn kept_buffers(&self) -> MutexGuard<'_, Vec<Vec<u8>>> {
+        self.buffers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Snappy makes nothing larger by more than a sixth.
@@ -128,8 +156,14 @@ async fn take(
     let (app, now) = (Arc::clone(app), app.clock.now());
     blocking(move || {
         let _turn = turn;
-        let message = remote::unpack(&body, app.write_gate.max_message).map_err(Refusal::from)?;
-        app.remote.receive(protocol, &message, &writer, now).map_err(Refusal::from)
+        let gate = &app.write_gate;
+        let mut buffer = gate.buffer();
+        let unpacked = remote::unpack_into(&body, gate.max_message, &mut buffer);
+        let received = unpacked.map_err(Refusal::from).and_then(|message| {
+            app.remote.receive(protocol, message, &writer, now).map_err(Refusal::from)
+        });
+        gate.keep(buffer);
+        received
     })
     .await
 }

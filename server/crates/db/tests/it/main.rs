@@ -28,6 +28,7 @@ macro_rules! on_both_engines {
 
 mod alerts;
 mod checks;
+mod damage;
 mod days;
 mod events;
 mod lease;

@@ -105,7 +105,6 @@ fn what(expr: &Expr) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::{Context, Engine, Options, Profiling, script::MemoryStorage};
     use model::{Labels, Value};
 

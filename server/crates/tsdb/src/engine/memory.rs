@@ -1,7 +1,7 @@
 //! An engine in memory for tests, with failures on demand.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
@@ -59,6 +59,7 @@ struct State {
     frames: BTreeMap<u64, FrameRow>,
     blocks: BTreeMap<u64, BlockRow>,
     pages: BTreeMap<(u64, u32), Vec<u8>>,
+    undeletable: BTreeSet<(u64, u32)>,
     faults: Vec<Fault>,
 }
 
@@ -120,6 +121,11 @@ impl MemoryEngine {
         if let Some(bytes) = self.state().pages.get_mut(&(block, page)) {
             damage(bytes);
         }
+    }
+
+    /// Makes a page one that cannot be deleted.
+    pub fn keep_page(&self, block: u64, page: u32) {
+        self.state().undeletable.insert((block, page));
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -213,9 +219,11 @@ impl Engine for MemoryEngine {
         })
     }
 
-    fn delete_pages(&self, block: u64) -> Result<(), EngineError> {
+    fn delete_pages(&self, block: u64) -> Result<Vec<u32>, EngineError> {
         self.run(Verb::DeletePages, "delete pages", |state| {
-            state.pages.retain(|key, _| key.0 != block);
+            let State { pages, undeletable, .. } = state;
+            pages.retain(|key, _| key.0 != block || undeletable.contains(key));
+            pages.keys().filter(|key| key.0 == block).map(|key| key.1).collect()
         })
     }
 

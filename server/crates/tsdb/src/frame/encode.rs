@@ -6,6 +6,7 @@ use model::{Labels, Metadata, NativeHistogram, Value};
 
 use super::{
     Flush, FrameSample, MAGIC, VERSION,
+    texts::{shared_prefix, sort_by_text},
     values::{LastValues, put_series, put_times},
 };
 use crate::bytes::{finish_envelope, put_i64, put_text, put_u64, start_envelope};
@@ -24,6 +25,9 @@ pub(crate) struct FrameEncoder {
     /// By the series' number: where its sample of this flush is; memory that is used again.
     places: Vec<u32>,
 }
+
+/// What the labels of a new series take, less what it shares with its neighbor.
+const USUAL_NEW_BYTES: usize = 48;
 
 /// A place without a sample.
 const NOWHERE: u32 = u32::MAX;
@@ -67,9 +71,8 @@ impl FrameEncoder {
         self.put_new_series(flush, labels_of, &mut out);
         self.last.grow(self.series as usize);
         put_metadata(&flush.metadata, &mut out);
-        self.sort(&mut flush.dated, true);
-        let dated = Order::of_sorted(&flush.dated);
-        let ticks = self.order_of_ticks(&mut flush.ticks);
+        let dated = self.order_of(&mut flush.dated, true);
+        let ticks = self.order_of(&mut flush.ticks, false);
         for (samples, order, is_dated) in
             [(&flush.dated, dated, true), (&flush.ticks, ticks, false)]
         {
@@ -114,7 +117,7 @@ impl FrameEncoder {
         out: &mut Vec<u8>,
     ) {
         let mut new: Vec<(&str, u32)> = Vec::new();
-        for &(slot, ..) in flush.samples() {
+        for (at, &(slot, ..)) in flush.samples().enumerate() {
             let slot_index = slot as usize;
             if slot_index >= self.numbers.len() {
                 self.numbers.resize(slot_index + 1, 0);
@@ -122,10 +125,15 @@ impl FrameEncoder {
             if self.numbers[slot_index] == 0 {
                 // Any number but 0 marks the slot as seen; the right one follows.
                 self.numbers[slot_index] = u32::MAX;
+                if new.is_empty() {
+                    // After a start nearly all that follow are new too.
+                    new.reserve(flush.len() - at);
+                }
                 new.push((labels_of(slot).map_or("", Labels::as_packed), slot));
             }
         }
-        new.sort_unstable();
+        sort_by_text(&mut new);
+        out.reserve(new.len() * USUAL_NEW_BYTES);
         put_u64(out, new.len() as u64);
         let mut before = "";
         for (packed, slot) in new {
@@ -152,13 +160,13 @@ impl FrameEncoder {
         }
     }
 
-    /// The order of samples of one time. Where there is one per series they are not moved.
-    fn order_of_ticks(&mut self, samples: &mut [FrameSample]) -> Order {
+    /// The order of samples. Where there is one per series they are not moved.
+    fn order_of(&mut self, samples: &mut [FrameSample], is_dated: bool) -> Order {
         // Many samples are dropped into their places; of few it is cheaper to compare the numbers.
         let is_many = samples.len() >= self.series as usize / 8;
         let by_number = if is_many { self.placed(samples) } else { self.compared(samples) };
         let Some(by_number) = by_number else {
-            self.sort(samples, false);
+            self.sort(samples, is_dated);
             return Order::of_sorted(samples);
         };
         let is_float_at = |&at: &u32| is_float(&samples[at as usize].2);
@@ -226,13 +234,4 @@ fn as_histogram(value: &Value) -> Option<&Arc<NativeHistogram>> {
         Value::Float(_) => None,
         Value::Histogram(value) => Some(value),
     }
-}
-
-/// How many bytes two texts share at the start, cut at a character.
-fn shared_prefix(a: &str, b: &str) -> usize {
-    let mut shared = a.bytes().zip(b.bytes()).take_while(|(a, b)| a == b).count();
-    while !b.is_char_boundary(shared) {
-        shared -= 1;
-    }
-    shared
 }

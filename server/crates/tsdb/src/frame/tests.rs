@@ -105,8 +105,11 @@ proptest! {
             let frame = encode(&mut encoder, &mut flush);
             let mut decoded = decoder.decode(&frame, slot_of).unwrap();
             // Only samples of the same series keep their order.
-            decoded.ticks.sort_by_key(|sample| sample.0);
-            flush.ticks.sort_by_key(|sample| sample.0);
+            for samples in
+                [&mut decoded.dated, &mut decoded.ticks, &mut flush.dated, &mut flush.ticks]
+            {
+                samples.sort_by_key(|sample| sample.0);
+            }
             prop_assert_eq!(format!("{decoded:?}"), format!("{flush:?}"));
         }
     }

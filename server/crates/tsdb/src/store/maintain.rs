@@ -283,7 +283,7 @@ impl Tsdb {
     }
 
     /// Deletes the pages of blocks that are gone, once no reader here holds them and the time that readers
-    /// elsewhere have is over.
+    /// elsewhere have is over. Pages that cannot be deleted are let be until the next start.
     pub(super) fn clear(&self, maintainer: &mut Maintainer) -> Result<u64, MaintainError> {
         let now = maintainer.now;
         let grace = milliseconds(self.options.page_grace);
@@ -299,16 +299,17 @@ impl Tsdb {
         for (since, id) in std::mem::take(&mut maintainer.strays) {
             let since = since.unwrap_or(now);
             let deleted = if now.saturating_sub(since) < grace {
-                Ok(false)
+                Ok(None)
             } else {
-                self.count_failure(self.engine.delete_pages(id)).map(|()| true)
+                self.count_failure(self.engine.delete_pages(id)).map(Some)
             };
             match deleted {
-                Ok(true) => {
+                Ok(Some(left)) => {
+                    self.note_undeletable(id, &left);
                     self.cache().forget_block(id);
                     cleared += 1;
                 }
-                Ok(false) => maintainer.strays.push((Some(since), id)),
+                Ok(None) => maintainer.strays.push((Some(since), id)),
                 Err(error) => {
                     maintainer.strays.push((Some(since), id));
                     failed.get_or_insert(error);
@@ -316,5 +317,19 @@ impl Tsdb {
             }
         }
         failed.map_or(Ok(cleared), |error| Err(error.into()))
+    }
+
+    /// Counts and remembers pages that could not be deleted.
+    fn note_undeletable(&self, block: u64, pages: &[u32]) {
+        if pages.is_empty() {
+            return;
+        }
+        let known = self.cache().damaged();
+        let is_new = |page: &&u32| !known.contains(&(block, **page));
+        self.counters.damaged_pages.add(pages.iter().filter(is_new).count() as u64);
+        let mut state = self.state_mut();
+        let mut undeletable = Vec::clone(&state.undeletable_pages);
+        undeletable.extend(pages.iter().map(|&page| (block, page)));
+        state.undeletable_pages = Arc::new(undeletable);
     }
 }

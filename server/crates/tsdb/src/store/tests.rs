@@ -69,6 +69,44 @@ fn latest(store: &Tsdb, start: Timestamp, end: Timestamp) -> Option<Sample> {
 }
 
 #[test]
+fn flushes_written_together_are_one_frame_and_keep_their_own_times() {
+    let engine = Arc::new(MemoryEngine::new());
+    let (store, _) = open(&engine, &options());
+    let series = store.resolve_all(&[labels(0), labels(1), labels(0)]);
+    assert_eq!(series[0], series[2]);
+    let window = milliseconds(options().out_of_order_window);
+    let first = [(series[0], Value::Float(1.0))];
+    let second = [(series[1], Value::Float(2.0))];
+    // In time for the first flush, and too old for the second one.
+    let dated = [(series[1], -window, Value::Float(3.0))];
+    let done = store.commit_together(&[
+        Batch { timestamp: 0, samples: &first, dated: &dated, ..Batch::default() },
+        Batch { timestamp: 10, samples: &second, dated: &dated, ..Batch::default() },
+    ]);
+    assert_eq!(done.iter().map(|d| (d.appended, d.too_old)).collect::<Vec<_>>(), [(2, 0), (1, 1)]);
+    assert_eq!(store.stats().frames, 1);
+    let written = contents(&store);
+    assert_eq!(written[0].1.float_times, [0]);
+    assert_eq!(written[1].1.float_times, [-window, 10]);
+    drop(store);
+    assert_eq!(contents(&open(&engine, &options()).0), written);
+    assert_eq!(open(&engine, &options()).0.commit_together(&[]), []);
+}
+
+#[test]
+fn many_series_are_resolved_as_one_by_one() {
+    let (store, _) = open(&Arc::new(MemoryEngine::new()), &options());
+    let some: Vec<Labels> = (0..3 * RESOLVED_AT_ONCE).map(|job| labels(job % 700)).collect();
+    let known = store.resolve(&some[5]);
+    let series = store.resolve_all(&some);
+    assert_eq!(series[5], known);
+    for (labels, series) in some.iter().zip(series) {
+        assert_eq!(store.lookup(labels), Some(series));
+    }
+    assert_eq!(store.stats().head_series, 700);
+}
+
+#[test]
 fn samples_outlive_restarts_seals_and_merges() {
     let engine = Arc::new(MemoryEngine::new());
     for round in 0..8_i64 {

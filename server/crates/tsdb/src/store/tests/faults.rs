@@ -190,6 +190,32 @@ fn a_damaged_page_is_counted_once_and_the_rest_is_served() {
 }
 
 #[test]
+fn a_page_that_cannot_be_deleted_is_named_and_tried_again_only_after_a_restart() {
+    let engine = Arc::new(MemoryEngine::new());
+    let (store, _) = open(&engine, &options());
+    for tick in 0..20 {
+        assert!(flush(&store, tick, 30, tick as f64 / 7.0).is_durable);
+    }
+    store.seal().unwrap();
+    assert!(engine.page_keys().len() > 2);
+    engine.keep_page(1, 1);
+    let later = 100 * 86_400_000;
+    let done = store.maintain(later).unwrap();
+    assert_eq!((done.expired_blocks, done.cleared_blocks), (1, 1));
+    assert_eq!(engine.page_keys(), [(1, 1)]);
+    assert_eq!(store.maintain(later).unwrap(), Maintenance::default());
+    assert_eq!((store.undeletable_pages(), store.stats().damaged_pages), (vec![(1, 1)], 1));
+    // What comes after it is not held up.
+    assert!(flush(&store, later, 1, 1.0).is_durable);
+    store.seal().unwrap();
+    assert!(engine.page_keys().iter().any(|key| key.0 > 1));
+
+    let (store, _) = open(&engine, &options());
+    assert_eq!(store.maintain(later).unwrap().cleared_blocks, 1);
+    assert_eq!(store.undeletable_pages(), [(1, 1)]);
+}
+
+#[test]
 fn a_damaged_block_is_named_kept_and_expires() {
     let engine = Arc::new(MemoryEngine::new());
     let (store, _) = open(&engine, &options());

@@ -53,7 +53,7 @@ impl Engine for Node {
         Ok(found)
     }
 
-    fn delete_pages(&self, block: u64) -> Result<(), EngineError> {
+    fn delete_pages(&self, block: u64) -> Result<Vec<u32>, EngineError> {
         self.own().delete_pages(block)
     }
 

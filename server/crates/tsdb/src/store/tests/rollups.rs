@@ -274,3 +274,71 @@ fn cardinality_counts_what_the_head_holds() {
     let pairs = pairs.map(|((name, value), count)| ((name.to_owned(), value.to_owned()), count));
     assert_eq!(found.series_by_pair, pairs);
 }
+
+#[test]
+fn of_a_window_whose_samples_are_gone_and_what_is_imported_into_it_the_one_with_more_samples_counts()
+ {
+    const WIDTH: i64 = 5 * MINUTE;
+    let keeps_less = Options { rollups: vec![level(300, 400)], ..rolling() };
+    let keeps_more = Options { retention: Duration::from_hours(48), ..keeps_less.clone() };
+    let engine = Arc::new(MemoryEngine::new());
+    write_hours(&open(&engine, &keeps_less).0, 0, 12);
+    let now = 12 * HOUR;
+
+    // There was a sample a minute. A window gets one import, and then another one of other times.
+    let cases = [
+        ("fewer", 10 * MINUTE, [3, 0], None),
+        ("as many", 20 * MINUTE, [5, 0], Some(5)),
+        ("more", 30 * MINUTE, [8, 0], Some(8)),
+        ("fewer, and with the next import more", 40 * MINUTE, [3, 3], Some(6)),
+        ("fewer, and with the next import still fewer", 50 * MINUTE, [2, 2], None),
+        ("more, and some of them later", 60 * MINUTE, [8, 2], Some(10)),
+    ];
+    let import = |store: &Tsdb, round: usize| {
+        let mut batch = ImportBatch::default();
+        for (_, end, counts, _) in &cases {
+            let times = (0..counts[round]).map(|i| end - i * 10_000 - round as i64 * 5_000);
+            let samples: Vec<_> = times.map(|at| (at, 1_000.0)).collect();
+            batch.push(&labels(0), &samples);
+        }
+        let imported = store.import(batch, now).unwrap();
+        for _ in 0..6 {
+            store.maintain(now).unwrap();
+        }
+        imported
+    };
+    let windows = |store: &Tsdb| -> BTreeMap<i64, (u64, f64)> {
+        let (zones, windows) = windows_of(store, 0, now);
+        assert_eq!(zones.iter().map(|zone| zone.window_ms).collect::<Vec<_>>(), [WIDTH]);
+        windows.floats.iter().map(|window| (window.end, (window.count, window.sum))).collect()
+    };
+    let (store, _) = open(&engine, &keeps_more);
+    let mut expected = windows(&store);
+    for (name, end, counts, _) in &cases {
+        assert_eq!(expected[end].0, 5, "{name}");
+        assert!(counts.iter().sum::<i64>() * 10_000 < WIDTH, "{name}: all in one window");
+    }
+    drop(store);
+    for round in [0, 1] {
+        let (store, _) = open(&engine, &keeps_more);
+        let imported = import(&store, round);
+        assert!(imported.added > 0 && imported.too_old == 0, "{imported:?}");
+    }
+    for (_, end, _, count) in cases {
+        if let Some(count) = count {
+            expected.insert(end, (count, count as f64 * 1_000.0));
+        }
+    }
+    // The same again changes nothing.
+    for store in [open(&engine, &keeps_more).0, open(&engine, &keeps_more).0] {
+        let found = windows(&store);
+        for (name, end, ..) in &cases {
+            assert_eq!(found[end], expected[end], "{name}");
+        }
+        assert_eq!(found, expected);
+        for round in [0, 1] {
+            assert_eq!(import(&store, round).added, 0);
+        }
+        assert_eq!(windows(&store), expected);
+    }
+}

@@ -1,6 +1,11 @@
 //! Numbers as Prometheus writes them: big endian, or varints of Go.
 
+use std::io::{self, Read};
+
 use crc::{CRC_32_ISCSI, Crc};
+
+/// The most bytes that a number takes.
+const MAX_UVARINT_BYTES: usize = 10;
 
 /// The rest of some bytes; every step is checked.
 #[derive(Debug, Clone, Copy)]
@@ -53,11 +58,30 @@ impl<'a> Bytes<'a> {
     }
 }
 
-/// The checksum of everything in a block, with Castagnoli's polynomial.
 static CRC32C: Crc<u32> = Crc::<u32>::new(&CRC_32_ISCSI);
 
+/// The checksum of everything in a block, as Castagnoli's polynomial gives it.
 pub(super) fn crc32c(bytes: &[u8]) -> u32 {
     CRC32C.checksum(bytes)
+}
+
+/// What stands before a checksum that matches.
+pub(super) fn checked(bytes: &[u8]) -> Option<&[u8]> {
+    let (body, checksum) = bytes.split_last_chunk::<4>()?;
+    (crc32c(body).to_be_bytes() == *checksum).then_some(body)
+}
+
+/// A number at a reader's place and how many bytes it took; nothing when it is too long.
+pub(super) fn read_uvarint(reader: &mut impl Read) -> io::Result<Option<(u64, u64)>> {
+    let mut bytes = [0; MAX_UVARINT_BYTES];
+    for count in 0..MAX_UVARINT_BYTES {
+        reader.read_exact(&mut bytes[count..=count])?;
+        if bytes[count] < 0x80 {
+            let value = Bytes::new(&bytes[..=count]).uvarint();
+            return Ok(value.map(|value| (value, count as u64 + 1)));
+        }
+    }
+    Ok(None)
 }
 
 #[cfg(test)]

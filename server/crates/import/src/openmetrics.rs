@@ -8,43 +8,49 @@ use model::{
     labels::{is_label_name, is_metric_name},
 };
 
-use super::{ImportError, Importer, Line, NOT_A_NUMBER, next_line};
+use crate::{
+    NOT_A_NUMBER,
+    line::{Line, next_line},
+    sink::{ReadError, Sink},
+};
 
-/// Imports every line that can be read, up to `# EOF`; the others are refused with their numbers.
-/// `after_line` is told how many bytes and samples were read in all.
+/// Reads every line that can be read, up to `# EOF`; the others are refused with their numbers.
+/// `after_line` is told how many bytes were read in all.
 ///
 /// # Errors
-/// When the input ends with a failure, or the store cannot be written.
-pub(crate) fn read_openmetrics(
+/// When the input ends with a failure, or the sink takes no more.
+pub fn read_openmetrics<S: Sink>(
     reader: &mut dyn BufRead,
-    importer: &mut Importer<'_>,
-    after_line: &mut dyn FnMut(u64, u64),
-) -> Result<(), ImportError> {
+    sink: &mut S,
+    after_line: &mut dyn FnMut(&S, u64),
+) -> Result<(), ReadError<S::Error>> {
     let mut buffer = Vec::new();
     let mut families = HashMap::new();
     let (mut number, mut bytes) = (0_u64, 0_u64);
     loop {
         number += 1;
-        let place = || format!("line {number}");
+        let place = format_args!("line {number}");
         match next_line(reader, &mut buffer)? {
             Line::End => break,
-            Line::TooLong => importer.refuse(place(), "it is longer than 64 MiB"),
+            Line::TooLong => sink.refuse(&place, &"it is longer than 64 MiB"),
             Line::Whole => match std::str::from_utf8(&buffer) {
-                Err(_) => importer.refuse(place(), "it is not UTF-8"),
+                Err(_) => sink.refuse(&place, &"it is not UTF-8"),
                 Ok(text) if text.trim().is_empty() => {}
                 Ok("# EOF") => break,
                 Ok(text) => match text.strip_prefix("# ") {
                     Some(text) => descriptor(text, &mut families),
                     None if text.starts_with('#') => {}
                     None => match sample(text) {
-                        Ok((labels, at, value)) => importer.push(&labels, &[(at, value)])?,
-                        Err(reason) => importer.refuse(place(), reason),
+                        Ok((labels, at, value)) => {
+                            sink.push(&labels, &[(at, value)]).map_err(ReadError::Sink)?;
+                        }
+                        Err(reason) => sink.refuse(&place, &reason),
                     },
                 },
             },
         }
         bytes += buffer.len() as u64 + 1;
-        after_line(bytes, importer.read());
+        after_line(sink, bytes);
     }
     for (name, Family { kind, unit, help }) in families {
         // The family of a counter is named without the ending that its samples have.
@@ -52,7 +58,7 @@ pub(crate) fn read_openmetrics(
             MetricKind::Counter if !name.ends_with("_total") => format!("{name}_total"),
             _ => name,
         };
-        importer.describe(Metadata { metric, kind, unit, help, original: String::new() });
+        sink.describe(Metadata { metric, kind, unit, help, original: String::new() });
     }
     Ok(())
 }

@@ -7,7 +7,11 @@ use std::{collections::BTreeMap, io::BufRead};
 use model::{Labels, Timestamp, labels::is_label_name};
 use serde::Deserialize;
 
-use super::{ImportError, Importer, Line, NOT_A_NUMBER, next_line};
+use crate::{
+    NOT_A_NUMBER,
+    line::{Line, next_line},
+    sink::{ReadError, Sink},
+};
 
 #[derive(Debug, Deserialize)]
 struct Series {
@@ -40,42 +44,41 @@ impl Number {
     }
 }
 
-/// Imports every line that can be read; the others are refused with their numbers. `after_line` is told
-/// how many bytes were read in all.
+/// Reads every line that can be read; the others are refused with their numbers. `after_line` is told how
+/// many bytes were read in all.
 ///
 /// # Errors
-/// When the input ends with a failure, or the store cannot be written.
-pub(crate) fn read_lines(
+/// When the input ends with a failure, or the sink takes no more.
+pub fn read_json_lines<S: Sink>(
     reader: &mut dyn BufRead,
-    importer: &mut Importer<'_>,
-    after_line: &mut dyn FnMut(u64, u64),
-) -> Result<(), ImportError> {
+    sink: &mut S,
+    after_line: &mut dyn FnMut(&S, u64),
+) -> Result<(), ReadError<S::Error>> {
     let mut buffer = Vec::new();
     let (mut number, mut bytes) = (0_u64, 0_u64);
     let mut samples = Vec::new();
     loop {
         number += 1;
+        let place = format_args!("line {number}");
         match next_line(reader, &mut buffer)? {
             Line::End => return Ok(()),
-            Line::TooLong => {
-                importer.refuse(format_args!("line {number}"), "it is longer than 64 MiB");
-            }
+            Line::TooLong => sink.refuse(&place, &"it is longer than 64 MiB"),
             Line::Whole if buffer.trim_ascii().is_empty() => {}
             Line::Whole => match parse(&buffer, &mut samples) {
                 Ok((labels, gaps)) => {
-                    (0..gaps).for_each(|_| importer.skip_value());
-                    importer.push(&labels, &samples)?;
+                    sink.skip_values(gaps);
+                    sink.push(&labels, &samples).map_err(ReadError::Sink)?;
                 }
-                Err(reason) => importer.refuse(format_args!("line {number}"), reason),
+                Err(reason) => sink.refuse(&place, &reason),
             },
         }
         bytes += buffer.len() as u64 + 1;
-        after_line(bytes, importer.read());
+        after_line(sink, bytes);
     }
 }
 
 /// The labels of a line, its samples, and how many values are no numbers.
-fn parse(line: &[u8], samples: &mut Vec<(Timestamp, f64)>) -> Result<(Labels, usize), String> {
+fn parse(line: &[u8], samples: &mut Vec<(Timestamp, f64)>) -> Result<(Labels, u64), String> {
     let series: Series = serde_json::from_slice(line).map_err(|error| error.to_string())?;
     if series.values.len() != series.timestamps.len() {
         let (values, times) = (series.values.len(), series.timestamps.len());
@@ -95,7 +98,7 @@ fn parse(line: &[u8], samples: &mut Vec<(Timestamp, f64)>) -> Result<(Labels, us
             samples.push((at, value));
         }
     }
-    Ok((Labels::from_pairs(pairs), series.values.len() - samples.len()))
+    Ok((Labels::from_pairs(pairs), (series.values.len() - samples.len()) as u64))
 }
 
 #[cfg(test)]
@@ -103,7 +106,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    type Parsed = (String, Vec<(Timestamp, f64)>, usize);
+    type Parsed = (String, Vec<(Timestamp, f64)>, u64);
 
     fn parsed(line: &str) -> Result<Parsed, String> {
         let mut samples = Vec::new();

@@ -76,8 +76,9 @@ mod tests {
 
     #[test]
     fn numbers_take_the_bits_that_they_need() {
-        let mut bits = Bits::new(&[0b0101_1110, 0b0110_0000, 0b1000_0000]);
+        // 0, then 10 and three bits, then 110 and six.
+        let mut bits = Bits::new(&[0b0100_1111, 0b0100_0010]);
         assert_eq!((bits.varbit_int(), bits.varbit_int()), (Some(0), Some(3)));
-        assert_eq!(bits.varbit_int(), Some(-31), "{:?}", "one more than the half is negative");
+        assert_eq!(bits.varbit_int(), Some(-31), "one more than the half is negative");
     }
 }

@@ -1,15 +1,10 @@
 //! The index of a block: its texts, and series after series.
 
-use std::{
-    fs::File,
-    io::{BufReader, Read as _, Seek as _, SeekFrom},
-    os::unix::fs::FileExt as _,
-    path::Path,
-};
+use std::io::{BufReader, Read, Seek, SeekFrom};
 
 use model::Labels;
 
-use super::bytes::{Bytes, crc32c};
+use super::bytes::{Bytes, checked, read_uvarint};
 
 const MAGIC: u32 = 0xBAAA_D700;
 const VERSION: u8 = 2;
@@ -29,10 +24,19 @@ pub(super) struct ChunkPlace {
     pub(super) offset: u64,
 }
 
+/// A series as the index has it.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct IndexSeries {
+    /// What other files of the block name it by.
+    pub(super) reference: u64,
+    pub(super) labels: Labels,
+    pub(super) chunks: Vec<ChunkPlace>,
+}
+
 /// An index that is read from its first series to its last.
 #[derive(Debug)]
-pub(super) struct Index {
-    file: BufReader<File>,
+pub(super) struct Index<R: Read + Seek> {
+    file: BufReader<R>,
     /// All texts one after the other, and where each ends.
     symbols: String,
     ends: Vec<usize>,
@@ -40,14 +44,14 @@ pub(super) struct Index {
     end: u64,
 }
 
-impl Index {
-    /// Opens an index and reads its texts.
-    pub(super) fn open(path: &Path) -> Result<Self, String> {
+impl<R: Read + Seek> Index<R> {
+    /// Reads the texts of an index.
+    pub(super) fn open(mut file: R) -> Result<Self, String> {
         let unreadable = |error: std::io::Error| format!("index: {error}");
-        let file = File::open(path).map_err(unreadable)?;
-        let length = file.metadata().map_err(unreadable)?.len();
+        let length = file.seek(SeekFrom::End(0)).map_err(unreadable)?;
+        file.rewind().map_err(unreadable)?;
         let mut head = [0; 5];
-        file.read_exact_at(&mut head, 0).map_err(unreadable)?;
+        file.read_exact(&mut head).map_err(unreadable)?;
         if Bytes::new(&head).u32() != Some(MAGIC) {
             return Err("index: it is not an index of Prometheus".to_owned());
         }
@@ -56,16 +60,20 @@ impl Index {
         }
         let at = length.checked_sub(CONTENTS_BYTES).ok_or("index: it is too short")?;
         let mut contents = [0; CONTENTS_BYTES as usize];
-        file.read_exact_at(&mut contents, at).map_err(unreadable)?;
+        file.seek(SeekFrom::Start(at)).map_err(unreadable)?;
+        file.read_exact(&mut contents).map_err(unreadable)?;
         let damaged = || "index: its contents are damaged".to_owned();
         let mut contents = Bytes::new(checked(&contents).ok_or_else(damaged)?);
         let places = (0..6).map(|_| contents.u64()).collect::<Option<Vec<u64>>>();
         let places = places.ok_or_else(damaged)?;
         let (symbols_at, series_at) = (places[0], places[1]);
+        if symbols_at > at || series_at > at {
+            return Err(damaged());
+        }
         // The series end where the section begins that comes next.
         let next = places.iter().copied().filter(|&place| place > series_at).min();
         let end = next.unwrap_or(at).min(at);
-        let (symbols, ends) = read_symbols(&file, symbols_at, length)?;
+        let (symbols, ends) = read_symbols(&mut file, symbols_at, length)?;
         let mut file = BufReader::new(file);
         file.seek(SeekFrom::Start(series_at)).map_err(unreadable)?;
         Ok(Self { file, symbols, ends, position: series_at, end })
@@ -76,22 +84,25 @@ impl Index {
         self.position
     }
 
-    /// The labels and chunks of the next series.
-    pub(super) fn next_series(&mut self) -> Result<Option<(Labels, Vec<ChunkPlace>)>, String> {
+    /// The next series.
+    pub(super) fn next_series(&mut self) -> Result<Option<IndexSeries>, String> {
         let padding = self.position.next_multiple_of(ALIGNMENT) - self.position;
         self.skip(padding)?;
         if self.position >= self.end {
             return Ok(None);
         }
-        let length = self.length()?;
-        if length > MAX_SERIES_BYTES {
-            return Err("its length is damaged".to_owned());
-        }
+        let reference = self.position / ALIGNMENT;
+        let length = read_uvarint(&mut self.file).map_err(|error| error.to_string())?;
+        let (length, taken) = length
+            .filter(|(length, _)| *length <= MAX_SERIES_BYTES.min(self.end))
+            .ok_or("its length is damaged")?;
+        self.position += taken;
         let mut bytes = vec![0; length as usize + 4];
         self.file.read_exact(&mut bytes).map_err(|error| error.to_string())?;
         self.position += bytes.len() as u64;
         let body = checked(&bytes).ok_or("its checksum does not match")?;
-        Ok(Some(self.series(body).ok_or("it is damaged")?))
+        let (labels, chunks) = self.series(body).ok_or("it is damaged")?;
+        Ok(Some(IndexSeries { reference, labels, chunks }))
     }
 
     fn series(&self, body: &[u8]) -> Option<(Labels, Vec<ChunkPlace>)> {
@@ -129,19 +140,6 @@ impl Index {
         self.symbols.get(start..*self.ends.get(number)?)
     }
 
-    fn length(&mut self) -> Result<u64, String> {
-        let mut bytes = Vec::new();
-        loop {
-            let mut byte = [0];
-            self.file.read_exact(&mut byte).map_err(|error| error.to_string())?;
-            self.position += 1;
-            bytes.push(byte[0]);
-            if byte[0] < 0x80 || bytes.len() > 9 {
-                return Bytes::new(&bytes).uvarint().ok_or("its length is damaged".to_owned());
-            }
-        }
-    }
-
     fn skip(&mut self, bytes: u64) -> Result<(), String> {
         self.file.seek_relative(bytes as i64).map_err(|error| error.to_string())?;
         self.position += bytes;
@@ -149,16 +147,22 @@ impl Index {
     }
 }
 
-fn read_symbols(file: &File, at: u64, length: u64) -> Result<(String, Vec<usize>), String> {
+fn read_symbols(
+    file: &mut (impl Read + Seek),
+    at: u64,
+    length: u64,
+) -> Result<(String, Vec<usize>), String> {
     let damaged = || "index: its table of texts is damaged".to_owned();
     let mut size = [0; 4];
-    file.read_exact_at(&mut size, at).map_err(|error| format!("index: {error}"))?;
+    let unreadable = |error: std::io::Error| format!("index: {error}");
+    file.seek(SeekFrom::Start(at)).map_err(unreadable)?;
+    file.read_exact(&mut size).map_err(unreadable)?;
     let size = u32::from_be_bytes(size);
     if size > MAX_SYMBOLS_BYTES || u64::from(size) > length {
         return Err(damaged());
     }
     let mut bytes = vec![0; size as usize + 4];
-    file.read_exact_at(&mut bytes, at + 4).map_err(|error| format!("index: {error}"))?;
+    file.read_exact(&mut bytes).map_err(unreadable)?;
     let mut table = Bytes::new(checked(&bytes).ok_or_else(damaged)?);
     let count = table.u32().ok_or_else(damaged)?;
     let (mut symbols, mut ends) = (String::with_capacity(size as usize), Vec::new());
@@ -167,10 +171,4 @@ fn read_symbols(file: &File, at: u64, length: u64) -> Result<(String, Vec<usize>
         ends.push(symbols.len());
     }
     Ok((symbols, ends))
-}
-
-/// What stands before a checksum that matches.
-fn checked(bytes: &[u8]) -> Option<&[u8]> {
-    let (body, checksum) = bytes.split_last_chunk()?;
-    (crc32c(body).to_be_bytes() == *checksum).then_some(body)
 }
