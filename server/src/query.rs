@@ -144,7 +144,10 @@ impl Queries {
             match cacheable {
                 Some(query) => {
                     let (output, texts) = cache.range(&query, &expr, engine, store, ctx)?;
-                    texts.into_iter().for_each(|texts| drop(found.set(texts)));
+                    if let Some(texts) = texts {
+                        // Nobody else sets it.
+                        drop(found.set(texts));
+                    }
                     Ok(output)
                 }
                 None => engine.range(&store.view(), &expr, range, ctx),

@@ -199,19 +199,18 @@ impl Cache {
         joined: &[Series],
     ) -> SharedTexts {
         let Range { start, end, step_ms } = query.range;
-        let known = match &kept.texts {
-            Some(texts) => Arc::clone(texts),
-            None => {
-                let texts = Arc::new(Texts::of(&kept.series));
-                let with_texts = Kept {
-                    series: Arc::clone(&kept.series),
-                    texts: Some(Arc::clone(&texts)),
-                    annotations: kept.annotations.clone(),
-                    ..**kept
-                };
-                self.insert(&query.key, with_texts);
-                texts
-            }
+        let known = if let Some(texts) = &kept.texts {
+            Arc::clone(texts)
+        } else {
+            let texts = Arc::new(Texts::of(&kept.series));
+            let with_texts = Kept {
+                series: Arc::clone(&kept.series),
+                texts: Some(Arc::clone(&texts)),
+                annotations: kept.annotations.clone(),
+                ..**kept
+            };
+            self.insert(&query.key, with_texts);
+            texts
         };
         if (start, end, until) == (kept.start, kept.end, kept.end) {
             return Some(known);

@@ -2,6 +2,8 @@
 //!
 //! Errors are texts, as clients show them as they are.
 
+use std::sync::Arc;
+
 use axum::{
     body::Bytes,
     extract::State,
@@ -91,7 +93,7 @@ fn result(
             encoder.push(labels, timestamp, &Value::Float(value), None);
         }
         for (&timestamp, value) in column.histogram_times.iter().zip(&column.histograms) {
-            encoder.push(labels, timestamp, &Value::Histogram(value.clone()), None);
+            encoder.push(labels, timestamp, &Value::Histogram(Arc::clone(value)), None);
         }
         if encoder.bytes() > most_bytes {
             return Err(ReadError::TooLarge);
@@ -103,8 +105,6 @@ fn result(
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use model::Labels;
     use remote::Message;
     use tsdb::{Batch, engine::MemoryEngine};
