@@ -87,9 +87,10 @@ async fn take_place(
     let place = place(name);
     let mut is_waiting = false;
     let is_dead = |row: &LeaseRow| row.name == place && Some(&*row.holder) == dead;
-    let mut takeover = match meta.leases().await?.iter().any(is_dead) {
-        true => Takeover::AtOnce,
-        false => Takeover::WhenExpired,
+    let mut takeover = if meta.leases().await?.iter().any(is_dead) {
+        Takeover::AtOnce
+    } else {
+        Takeover::WhenExpired
     };
     loop {
         let taken = meta.take_leases(&[&place], holder, lasts, takeover).await?;

@@ -175,7 +175,7 @@ async fn a_flush_that_sqlite_cannot_read_costs_itself_and_what_builds_on_it() {
                     format!("m_{round}_{part}_{i}:{}.{i}|g|#label_{i}:{}", round * 7, i * 7919)
                 })
                 .collect();
-            server.send(&lines.join("\n"));
+            server.send(lines.join("\n"));
         }
         server.flushed().await;
     }

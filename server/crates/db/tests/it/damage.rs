@@ -54,7 +54,9 @@ fn block(id: u8) -> BlockRow {
 
 async fn open_broken(folder: &TempDir, numbers: &[u8]) -> Samples {
     let path = folder.path().join("samples.db");
-    numbers.iter().for_each(|&number| break_chain(&path, number));
+    for &number in numbers {
+        break_chain(&path, number);
+    }
     Samples::open(&path).await.unwrap()
 }
 

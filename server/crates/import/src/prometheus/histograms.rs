@@ -20,7 +20,10 @@ pub(super) type Sample = (Timestamp, Arc<NativeHistogram>);
 
 /// Adds the histograms of a chunk of whole numbers; `None` when it is damaged.
 pub(super) fn decode(bytes: &[u8], samples: &mut Vec<Sample>) -> Option<()> {
-    let Some(Chunk { count, hint, layout, mut bits }) = open(bytes)? else { return Some(()) };
+    let Chunk { count, hint, layout, mut bits } = open(bytes)?;
+    if count == 0 {
+        return Some(());
+    }
     let (mut at, mut step) = (bits.varbit_int()?, 0);
     let mut counts = [Number::default(), Number::default()];
     counts[0].value = bits.varbit_uint()? as i64;
@@ -73,7 +76,10 @@ pub(super) fn decode(bytes: &[u8], samples: &mut Vec<Sample>) -> Option<()> {
 
 /// Adds the histograms of a chunk of any numbers; `None` when it is damaged.
 pub(super) fn decode_floats(bytes: &[u8], samples: &mut Vec<Sample>) -> Option<()> {
-    let Some(Chunk { count, hint, layout, mut bits }) = open(bytes)? else { return Some(()) };
+    let Chunk { count, hint, layout, mut bits } = open(bytes)?;
+    if count == 0 {
+        return Some(());
+    }
     let (mut at, mut step) = (bits.varbit_int()?, 0_i64);
     let mut numbers = vec![(0_u64, (0, 0)); 3 + layout.positive.len() + layout.negative.len()];
     for number in 0..count {
@@ -143,15 +149,15 @@ struct Chunk<'a> {
     bits: Bits<'a>,
 }
 
-/// Reads what stands before the first histogram; nothing when there is none.
-fn open(bytes: &[u8]) -> Option<Option<Chunk<'_>>> {
+/// Reads what stands before the first histogram. When there is none the rest is not looked at.
+fn open(bytes: &[u8]) -> Option<Chunk<'_>> {
     let mut head = Bytes::new(bytes);
     let count = u16::from_be_bytes(head.take(2)?.try_into().ok()?);
     let hint = Hint(head.take(1)?[0]);
-    if count == 0 {
-        return Some(None);
-    }
     let mut bits = Bits::new(head.rest());
+    if count == 0 {
+        return Some(Chunk { count, hint, layout: NativeHistogram::default(), bits });
+    }
     let zero_threshold = match bits.take(8)? {
         0 => 0.0,
         255 => bits.float()?,
@@ -183,7 +189,7 @@ fn open(bytes: &[u8]) -> Option<Option<Chunk<'_>>> {
         custom_bounds,
         ..NativeHistogram::default()
     };
-    Some(Some(Chunk { count, hint, layout, bits }))
+    Some(Chunk { count, hint, layout, bits })
 }
 
 /// Runs of buckets, and as many empty ones.

@@ -19,16 +19,6 @@ pub(crate) struct FrameDecoder {
 }
 
 impl FrameDecoder {
-    /// Whether a frame builds on nothing. A damaged one may.
-    pub(crate) fn begins_epoch(frame: &[u8]) -> bool {
-        let position = || {
-            let mut reader = Reader::new(payload_of(frame)?);
-            reader.u64()?;
-            reader.u64()
-        };
-        position().is_ok_and(|position: u64| position == 0)
-    }
-
     /// Reads a frame; `resolve` gives the slot for labels that are new in the epoch. After an error
     /// the rest of the epoch cannot be read.
     pub(crate) fn decode(

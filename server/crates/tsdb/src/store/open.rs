@@ -217,7 +217,7 @@ fn replay(
     let mut deletions = notes.deletions.iter().peekable();
     // Frames that a block replaced, and that a crash kept from being deleted, are not read again.
     let sealed = state.blocks.iter().map(|block| block.frames).max().unwrap_or_default();
-    let (mut seq, mut epoch, mut since) = (sealed.max(deleted), 0, None);
+    let (mut seq, mut since) = (sealed.max(deleted), None);
     let mut bytes = 0;
     let mut is_broken = false;
     engine.frames(sealed, &mut |frame: FrameRow| {
@@ -227,7 +227,6 @@ fn replay(
         }
         bytes += frame.bytes.len() as u64;
         seq = seq.max(frame.seq);
-        epoch = epoch.max(frame.epoch);
         let resolved = decoder.decode(&frame.bytes, |labels| state.head.resolve(labels).slot);
         let flush = match resolved {
             Ok(flush) => flush,
@@ -268,5 +267,5 @@ fn replay(
     counters.replayed_frames.add(report.frames);
     counters.replayed_samples.add(report.samples);
     counters.damaged_frames.add(report.damaged_frames.len() as u64);
-    Ok(Replayed { writer: Writer::new(seq, epoch + 1, since), sealed_seq, bytes })
+    Ok(Replayed { writer: Writer::new(seq, since), sealed_seq, bytes })
 }

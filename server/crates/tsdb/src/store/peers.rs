@@ -91,9 +91,7 @@ impl Replay {
         while let Some(deletion) = self.deletions.pop_front_if(|next| next.seq < frame.seq) {
             self.delete(&deletion);
         }
-        // A node that was started again after a seal may count from the same epoch on.
-        let is_new = self.heads.last().is_none_or(|head| head.epoch != frame.epoch);
-        if is_new || FrameDecoder::begins_epoch(&frame.bytes) {
+        if self.heads.last().is_none_or(|head| head.epoch != frame.epoch) {
             self.heads.push(PeerHead {
                 epoch: frame.epoch,
                 last_frame: 0,

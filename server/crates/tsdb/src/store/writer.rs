@@ -62,9 +62,9 @@ impl Waiting {
 impl Writer {
     /// A writer that goes on after the frame `seq`, in an epoch of its own. `since` is the time of the
     /// oldest flush that is not sealed.
-    pub(super) fn new(seq: u64, epoch: u64, since: Option<Timestamp>) -> Self {
+    pub(super) fn new(seq: u64, since: Option<Timestamp>) -> Self {
         let mut writer = Self { seq, since, ..Self::default() };
-        writer.encoder.start_epoch(epoch);
+        writer.start_epoch();
         writer
     }
 
@@ -186,9 +186,10 @@ impl Writer {
         self.start_epoch();
     }
 
-    /// The next frame builds on nothing.
+    /// The next frame builds on nothing. Its number is the epoch's, which is therefore never used again,
+    /// not even after a restart that finds no frame: other nodes may still have those of before.
     pub(super) fn start_epoch(&mut self) {
-        self.encoder.start_epoch(self.encoder.epoch() + 1);
+        self.encoder.start_epoch(self.seq + 1);
         self.metadata.clear();
     }
 }

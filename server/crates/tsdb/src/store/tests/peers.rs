@@ -535,3 +535,22 @@ proptest! {
         prop_assert_eq!(contents(&nodes[0]), contents(&nodes[1]));
     }
 }
+
+#[test]
+fn what_was_deleted_before_a_restart_does_not_come_back_with_what_is_written_after_it() {
+    let cluster = Cluster::new();
+    let mut nodes = [cluster.open(0, Duration::ZERO), cluster.open(1, Duration::ZERO)];
+    assert!(flush(&nodes[1], BASE, 1, 1.0).is_durable);
+    nodes[0].follow().unwrap();
+    let _sealed = nodes[1].seal().unwrap();
+    delete(&nodes[1], "j0", i64::MIN, i64::MAX);
+    // It finds neither a frame nor a block.
+    nodes[1] = cluster.open(1, Duration::ZERO);
+    let _maintained = nodes[1].maintain(BASE + 1_000).unwrap();
+    assert!(flush(&nodes[1], BASE + 2_000, 1, 2.0).is_durable);
+    let _maintained = nodes[1].maintain(BASE + 3_000).unwrap();
+    for node in &nodes {
+        node.follow().unwrap();
+        assert_eq!(count(node), 1);
+    }
+}
