@@ -9,16 +9,21 @@ use anyhow::{Context as _, ensure};
 use remote::Protocol;
 
 /// Sends remote write requests one after the other over one connection.
-pub(crate) fn write(address: SocketAddr, requests: &[Vec<u8>]) -> anyhow::Result<()> {
+pub(crate) fn write(
+    address: SocketAddr,
+    protocol: Protocol,
+    requests: &[Vec<u8>],
+) -> anyhow::Result<()> {
     let mut stream = TcpStream::connect(address)?;
     stream.set_nodelay(true)?;
     let mut answers = BufReader::new(stream.try_clone()?);
     for body in requests {
         let head = format!(
             "POST /api/v1/write HTTP/1.1\r\nHost: bench\r\nContent-Type: {}\r\n\
-             Content-Encoding: snappy\r\nX-Prometheus-Remote-Write-Version: 0.1.0\r\n\
+             Content-Encoding: snappy\r\nX-Prometheus-Remote-Write-Version: {}\r\n\
              Content-Length: {}\r\n\r\n",
-            Protocol::V1.content_type(),
+            protocol.content_type(),
+            protocol.version_header(),
             body.len()
         );
         stream.write_all(head.as_bytes())?;

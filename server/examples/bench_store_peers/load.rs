@@ -5,8 +5,18 @@ use remote::{Encoder, Protocol};
 
 use crate::synthetic::{Kind, STEP_MS, Source};
 
-/// How many series a request has.
-const PER_REQUEST: usize = 10_000;
+/// How samples are put into requests.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Shape {
+    pub(crate) protocol: Protocol,
+    /// Samples of one request, one of each series.
+    pub(crate) batch: usize,
+}
+
+impl Shape {
+    /// What every system takes.
+    pub(crate) const USUAL: Self = Self { protocol: Protocol::V1, batch: 10_000 };
+}
 
 /// Series and where their values come from.
 pub(crate) struct Load {
@@ -25,19 +35,20 @@ impl Load {
     }
 
     /// Requests with the next samples of all series.
-    pub(crate) fn requests(&mut self, steps: usize) -> Vec<Vec<u8>> {
+    pub(crate) fn requests(&mut self, steps: usize, shape: Shape) -> Vec<Vec<u8>> {
         let mut requests = Vec::new();
         for _ in 0..steps {
             let at = self.next_ms;
             self.next_ms += STEP_MS;
-            requests.extend(self.series.chunks_mut(PER_REQUEST).map(|series| request(series, at)));
+            let batches = self.series.chunks_mut(shape.batch);
+            requests.extend(batches.map(|series| request(series, at, shape.protocol)));
         }
         requests
     }
 }
 
-fn request(series: &mut [(Labels, Source)], at: i64) -> Vec<u8> {
-    let mut encoder = Encoder::new(Protocol::V1);
+fn request(series: &mut [(Labels, Source)], at: i64, protocol: Protocol) -> Vec<u8> {
+    let mut encoder = Encoder::new(protocol);
     for (labels, source) in series {
         let value: Value = source.next();
         encoder.push(labels, at, &value, None);

@@ -1,8 +1,8 @@
 //! The store beside its peers, all fed the same samples by remote write: `cargo xtask bench store`.
 //!
 //! Prometheus and VictoriaMetrics take part when their programs are installed (`prometheus`,
-//! `victoria-metrics`); each row prints a figure for each system. The series are those of
-//! `bench_remote`, ten metrics of many instances with eight labels each; their values are the mix of
+//! `victoria-metrics`); each row prints a figure for each system. The series are ten metrics of many
+//! instances with eight labels each; their values are the mix of
 //! `bench_store`: counters, rates, integer gauges, two-decimal gauges, timers, constants and means in
 //! turn. Time is shifted so that the data ends now, which all of them accept in order.
 //!

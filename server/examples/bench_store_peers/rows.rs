@@ -3,15 +3,16 @@
 use std::thread;
 
 use anyhow::anyhow;
+use remote::Protocol;
 use serde_json::json;
 use tempfile::TempDir;
 
 use crate::{
     http,
-    load::Load,
+    load::{Load, Shape},
     seal,
     synthetic::STEP_MS,
-    systems::{Kind, System, data_folder, now},
+    systems::{Kind, Server, System, data_folder, now},
 };
 
 /// One measurement.
@@ -60,52 +61,70 @@ fn figure(system: &System, work: &str, value: f64, unit: &str, target: f64, bett
     );
 }
 
+fn write(server: &Server, requests: &[Vec<u8>]) -> Outcome {
+    http::write(server.address, Shape::USUAL.protocol, requests)
+}
+
 /// The time of the first of so many steps of which the last is now.
 fn start_of(steps: usize) -> i64 {
     jiff::Timestamp::now().as_millisecond() - steps as i64 * STEP_MS
 }
 
-/// Writes from one client and from two, 10,000 series each. The first step makes the series and is not
-/// measured.
+/// Writes of one client and of several, 10,000 series each. Requests of all systems are the same; ours
+/// alone also gets those of 2.0, and small ones from eight clients, as a Prometheus sends them by
+/// default. The first step makes the series and is not measured.
 fn rate(system: &System) -> Outcome {
-    const STEPS: usize = 300;
-    for (clients, target) in [(1, 1.8), (2, 3.0)] {
-        let folder = TempDir::new()?;
-        let server = system.start(folder.path())?;
-        let mut loads: Vec<Load> =
-            (0..clients).map(|client| Load::new(client, SERIES, start_of(STEPS))).collect();
-        for load in &mut loads {
-            http::write(server.address, &load.requests(1))?;
-        }
-        let requests: Vec<_> = loads.iter_mut().map(|load| load.requests(STEPS - 1)).collect();
-        let (cpu, started) = (server.cpu_seconds()?, now());
-        let address = server.address;
-        thread::scope(|scope| {
-            let writers: Vec<_> = requests
-                .iter()
-                .map(|requests| scope.spawn(move || http::write(address, requests)))
-                .collect();
-            writers
-                .into_iter()
-                .try_for_each(|writer| writer.join().map_err(|_| anyhow!("a client panicked"))?)
-        })?;
-        let (wall, cpu) = (started.elapsed().as_secs_f64(), server.cpu_seconds()? - cpu);
-        let millions = (clients * SERIES * (STEPS - 1)) as f64 / 1e6;
-        let work = format!("remote write, {clients} clients");
-        figure(system, &work, cpu / millions, "CPU-s per M samples", 0.35, "lower");
-        figure(system, &work, millions / wall, "M samples/s", target, "higher");
+    let small = |protocol| (8, Shape { protocol, batch: 2_000 });
+    let mut loads = vec![(1, Shape::USUAL), (2, Shape::USUAL)];
+    if system.kind == Kind::Bellwether {
+        let new = Shape { protocol: Protocol::V2, ..Shape::USUAL };
+        loads.extend([small(Protocol::V1), (1, new), (2, new), small(Protocol::V2)]);
     }
+    loads.into_iter().try_for_each(|(clients, shape)| rate_of(system, clients, shape))
+}
+
+fn rate_of(system: &System, clients: usize, shape: Shape) -> Outcome {
+    const STEPS: usize = 300;
+    let folder = TempDir::new()?;
+    let server = system.start(folder.path())?;
+    let mut loads: Vec<Load> =
+        (0..clients).map(|client| Load::new(client, SERIES, start_of(STEPS))).collect();
+    for load in &mut loads {
+        http::write(server.address, shape.protocol, &load.requests(1, shape))?;
+    }
+    let requests: Vec<_> = loads.iter_mut().map(|load| load.requests(STEPS - 1, shape)).collect();
+    let (cpu, started) = (server.cpu_seconds()?, now());
+    let address = server.address;
+    thread::scope(|scope| {
+        let writers: Vec<_> = requests
+            .iter()
+            .map(|requests| scope.spawn(move || http::write(address, shape.protocol, requests)))
+            .collect();
+        writers
+            .into_iter()
+            .try_for_each(|writer| writer.join().map_err(|_| anyhow!("a client panicked"))?)
+    })?;
+    let (wall, cpu) = (started.elapsed().as_secs_f64(), server.cpu_seconds()? - cpu);
+    let millions = (clients * SERIES * (STEPS - 1)) as f64 / 1e6;
+    let work = format!(
+        "remote write {}, {clients} clients, {} samples a request",
+        shape.protocol.as_str(),
+        shape.batch
+    );
+    figure(system, &work, cpu / millions, "CPU-s per M samples", 0.35, "lower");
+    let target = if clients == 1 { 1.8 } else { 3.0 };
+    figure(system, &work, millions / wall, "M samples/s", target, "higher");
     Ok(())
 }
 
 /// A million series that were never seen before, one sample each.
 fn new_series(systems: &[System]) -> Outcome {
-    let requests = Load::new(0, NEW_SERIES, start_of(1)).requests(1);
+    let requests = Load::new(0, NEW_SERIES, start_of(1)).requests(1, Shape::USUAL);
     for system in systems {
         let folder = TempDir::new()?;
         let server = system.start(folder.path())?;
         let cpu = server.cpu_seconds()?;
-        http::write(server.address, &requests)?;
+        write(&server, &requests)?;
         let cpu = server.cpu_seconds()? - cpu;
         figure(system, "new series", cpu * 1e6 / NEW_SERIES as f64, "CPU-s per M", 0.9, "lower");
     }
@@ -119,7 +138,7 @@ fn resident(systems: &[System], count: usize, steps: usize, target: f64) -> Outc
         let server = system.start(folder.path())?;
         let mut load = Load::new(0, count, start_of(steps));
         for _ in 0..steps {
-            http::write(server.address, &load.requests(1))?;
+            write(&server, &load.requests(1, Shape::USUAL))?;
         }
         let work = format!("resident, {count} series, {steps} samples each");
         figure(system, &work, server.resident_mb()?, "MB", target, "lower");
@@ -145,7 +164,7 @@ fn crash(systems: &[System], count: usize, steps: usize, target: f64) -> Outcome
         let server = system.start(folder.path())?;
         let mut load = Load::new(0, count, start_of(steps));
         for _ in 0..steps.div_ceil(STEPS_PER_HOUR) {
-            http::write(server.address, &load.requests(steps.min(STEPS_PER_HOUR)))?;
+            write(&server, &load.requests(steps.min(STEPS_PER_HOUR), Shape::USUAL))?;
         }
         server.kill()?;
         let server = system.start(folder.path())?;
@@ -177,9 +196,9 @@ fn bytes(systems: &[System], hours: usize) -> Outcome {
     // Some minutes late: what is older than a day when it comes is too old for us.
     let mut load = Load::new(0, SERIES, start_of(hours * STEPS_PER_HOUR) + 5 * 60_000);
     for _ in 0..hours {
-        let requests = load.requests(STEPS_PER_HOUR);
+        let requests = load.requests(STEPS_PER_HOUR, Shape::USUAL);
         for server in &servers {
-            http::write(server.address, &requests)?;
+            write(server, &requests)?;
         }
     }
     for ((system, folder), server) in systems.iter().zip(&folders).zip(servers) {
