@@ -8,8 +8,8 @@ pub struct Options {
     /// How long samples stay in the head before [`Tsdb::maintain`](crate::Tsdb::maintain) seals them
     /// into a block. Longer makes smaller blocks and needs more memory. Default 1 h.
     pub seal_interval: Duration,
-    /// A head with so many samples is sealed before that, once it has 720 a series: what is
-    /// sent after its time comes faster than the clock. Default 4 million.
+    /// A head with so many samples is sealed before that, once it has 120 a series: where there are many
+    /// series, and where what is sent after its time comes faster than the clock. Default 4 million.
     pub seal_samples: u64,
     /// Blocks whose newest sample is older than this are deleted, once they are rolled up. Default
     /// 15 days.

@@ -151,9 +151,10 @@ fn new_series() -> Outcome {
     Ok(())
 }
 
+/// The most that a store holds during so many flushes, maintained as a server does it.
 fn resident(count: usize, ticks: usize, target: Option<f64>) -> Outcome {
     let engine = Arc::new(MemoryEngine::new());
-    let (store, _) = Tsdb::open(Arc::clone(&engine) as Arc<dyn Engine>, unsealed())?;
+    let (store, _) = Tsdb::open(Arc::clone(&engine) as Arc<dyn Engine>, Options::default())?;
     let sources: Vec<Source> = (0..count).map(|number| Source::new(Kind::Mix, number)).collect();
     // What the load itself needs at its peak is there before the store grows.
     let series: Vec<SeriesRef> = vec![store.resolve(&labels(0)); count];
@@ -163,10 +164,13 @@ fn resident(count: usize, ticks: usize, target: Option<f64>) -> Outcome {
     for (number, series) in load.series.iter_mut().enumerate() {
         *series = load.store.resolve(&labels(number));
     }
+    let mut held = 0;
     for _ in 0..ticks {
         load.tick();
+        load.store.maintain(load.now())?;
+        let stored = load.engine.stored_bytes() as u64;
+        held = held.max(resident_bytes().saturating_sub(before + stored));
     }
-    let held = resident_bytes().saturating_sub(before + load.engine.stored_bytes() as u64);
     let work = format!("{count} series, {ticks} samples each");
     figure(&format!("resident, {work}"), held as f64 / 1e6, "MB", target, "lower");
     let each = held as f64 / count as f64;

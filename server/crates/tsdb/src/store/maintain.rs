@@ -14,8 +14,9 @@ use crate::{
     options::milliseconds,
 };
 
-/// Samples of a series beyond which a longer chunk saves next to nothing.
-const FULL_CHUNK: u64 = 720;
+/// Samples of a series from which on a chunk is not much longer than it has to be. Merging makes it one
+/// with its neighbors.
+const FULL_CHUNK: u64 = 120;
 
 /// Why maintenance could not be finished. Calling it again goes on where it stopped.
 #[derive(Debug, thiserror::Error)]

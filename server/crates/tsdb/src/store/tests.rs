@@ -142,11 +142,14 @@ fn frames_are_replayed_after_a_crash_and_the_last_values_are_at_hand() {
 }
 
 #[test]
-fn samples_that_come_faster_than_the_clock_are_sealed_before_the_interval() {
+fn a_head_with_many_samples_is_sealed_before_the_interval() {
     let options =
         Options { seal_interval: Duration::from_hours(1), seal_samples: 1_500, ..options() };
-    let cases =
-        [("few a series", 5, 719, false), ("many a series", 5, 720, true), ("few", 2, 749, false)];
+    let cases = [
+        ("few a series", 20, 119, false),
+        ("many a series", 20, 120, true),
+        ("few", 5, 299, false),
+    ];
     for (name, series, ticks, is_sealed) in cases {
         let (store, _) = open(&Arc::new(MemoryEngine::new()), &options);
         for tick in 0..ticks {
