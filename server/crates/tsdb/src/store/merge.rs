@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use model::{Column, rollup::RollupColumn};
+use model::{Column, Timestamp, rollup::RollupColumn};
 
 use super::{
     Tsdb,
@@ -92,6 +92,10 @@ impl Tsdb {
         all.sort_by_key(|block| block.order);
         *blocks = Arc::new(all);
         drop(state);
+        if is_rollup {
+            // They may say more than those before, or take the place of samples.
+            self.note_change(Timestamp::MIN);
+        }
         for block in old {
             maintainer.retire(block);
         }

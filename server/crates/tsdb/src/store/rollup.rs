@@ -14,12 +14,11 @@ use model::{
 use super::{
     State, Tsdb,
     maintain::{MaintainError, Maintainer},
-    seal::unreadable,
     source::{Part, Source, SourceError, next_labels},
 };
 use crate::{
     block::{Block, BlockBuilder, BlockPlan},
-    engine::{BlockChange, BlockRow},
+    engine::BlockRow,
     options::{RollupLevel, milliseconds},
 };
 
@@ -145,17 +144,10 @@ impl Tsdb {
                 };
             }
         };
-        let Some(row) = row else { return Ok(false) };
-        let change = BlockChange { add: Some(row.clone()), ..BlockChange::default() };
-        if let Err(error) = self.change_blocks(maintainer, &change) {
-            maintainer.add_stray(id);
-            return Err(error.into());
+        if row.is_none() {
+            return Ok(false);
         }
-        let block = Arc::new(Block::open(row).map_err(unreadable)?);
-        let mut state = self.state_mut();
-        state.rollups = Arc::new(state.rollups.iter().cloned().chain([block]).collect());
-        drop(state);
-        self.note_change(Timestamp::MIN);
+        self.replace_blocks(maintainer, id, Vec::new(), row)?;
         self.counters.rollups.add(1);
         Ok(true)
     }

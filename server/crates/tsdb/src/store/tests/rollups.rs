@@ -302,10 +302,11 @@ fn of_a_window_whose_samples_are_gone_and_what_is_imported_into_it_the_one_with_
             batch.push(&labels(0), &samples);
         }
         let imported = store.import(batch, now).unwrap();
+        let moment = store.moment();
         for _ in 0..6 {
             store.maintain(now).unwrap();
         }
-        imported
+        (imported, store.changed_since(moment))
     };
     let windows = |store: &Tsdb| -> BTreeMap<i64, (u64, f64)> {
         let (zones, windows) = windows_of(store, 0, now);
@@ -321,8 +322,9 @@ fn of_a_window_whose_samples_are_gone_and_what_is_imported_into_it_the_one_with_
     drop(store);
     for round in [0, 1] {
         let (store, _) = open(&engine, &keeps_more);
-        let imported = import(&store, round);
+        let (imported, changed) = import(&store, round);
         assert!(imported.added > 0 && imported.too_old == 0, "{imported:?}");
+        assert_eq!(changed, Some(Timestamp::MIN), "what was rolled up again is known to be new");
     }
     for (_, end, _, count) in cases {
         if let Some(count) = count {
@@ -337,7 +339,7 @@ fn of_a_window_whose_samples_are_gone_and_what_is_imported_into_it_the_one_with_
         }
         assert_eq!(found, expected);
         for round in [0, 1] {
-            assert_eq!(import(&store, round).added, 0);
+            assert_eq!(import(&store, round).0.added, 0);
         }
         assert_eq!(windows(&store), expected);
     }
