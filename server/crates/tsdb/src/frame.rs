@@ -47,6 +47,12 @@ impl Flush {
         self.dated.iter().chain(&self.ticks)
     }
 
+    /// The time of the oldest sample.
+    pub(crate) fn oldest(&self) -> Option<Timestamp> {
+        let dated = self.dated.iter().map(|(_, timestamp, _)| *timestamp);
+        dated.chain((!self.ticks.is_empty()).then_some(self.timestamp)).min()
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.dated.len() + self.ticks.len()
     }

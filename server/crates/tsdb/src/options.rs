@@ -96,7 +96,7 @@ impl Default for Options {
 /// the node, and a number that counts.
 const DAY_SHIFT: u32 = 46;
 const NODE_SHIFT: u32 = 30;
-const DAY_MS: i64 = 86_400_000;
+pub(crate) const DAY_MS: i64 = 86_400_000;
 
 /// The first key of a day that blocks of any node may have. A day before 1970 counts as the first.
 pub fn first_block_of_day(day: i64) -> u64 {

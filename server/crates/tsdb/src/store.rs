@@ -239,7 +239,7 @@ impl Tsdb {
 
         let dropped = writer.enforce_bound(self.options.backlog_bytes, &self.counters);
         *self.waiting() = writer.waiting();
-        let mut oldest = flush.samples().map(|(_, timestamp, _)| *timestamp).min();
+        let mut oldest = flush.oldest();
         let mut state = self.state_mut();
         let late = self.apply(&mut state, flush);
         if let Some((start, end)) = dropped {

@@ -104,9 +104,7 @@ impl Summary {
         let [first, last, min, max, sum] = if exponent == RAW {
             [reader.f64()?, reader.f64()?, reader.f64()?, reader.f64()?, reader.f64()?]
         } else {
-            if exponent > decimal::MAX_EXPONENT {
-                return Err(FormatError::Invalid("exponent"));
-            }
+            decimal::checked(exponent)?;
             let value = |integer: i64| decimal::to_value(integer, exponent);
             let first = reader.i64()?.wrapping_add(integer_before(before, exponent));
             let (mut last, mut min, mut max) = (first, first, first);

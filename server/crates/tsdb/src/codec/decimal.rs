@@ -4,6 +4,8 @@
 //! digits comes back with its bits. What does not (a full mantissa, −0.0, NaN, infinities) is no
 //! decimal here, and its caller keeps the raw bits.
 
+use crate::bytes::FormatError;
+
 /// The largest exponent tried: nanoseconds as seconds.
 pub(crate) const MAX_EXPONENT: u8 = 9;
 
@@ -38,6 +40,14 @@ pub(crate) fn rounded(value: f64) -> f64 {
 #[inline]
 pub(crate) fn power(exponent: u8) -> f64 {
     POWERS[usize::from(exponent)]
+}
+
+/// An exponent as it was read.
+///
+/// # Errors
+/// When it is above [`MAX_EXPONENT`].
+pub(crate) fn checked(exponent: u8) -> Result<u8, FormatError> {
+    if exponent > MAX_EXPONENT { Err(FormatError::Invalid("exponent")) } else { Ok(exponent) }
 }
 
 /// The value that an integer stands for. `exponent` is at most [`MAX_EXPONENT`].

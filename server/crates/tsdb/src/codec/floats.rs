@@ -71,10 +71,7 @@ impl FloatCodec for Decimals {
         out: &mut Vec<f64>,
     ) -> Result<(), FormatError> {
         let mode = reader.u8()?;
-        let exponent = mode & !HAS_EXCEPTIONS;
-        if exponent > decimal::MAX_EXPONENT {
-            return Err(FormatError::Invalid("exponent"));
-        }
+        let exponent = decimal::checked(mode & !HAS_EXCEPTIONS)?;
         let mut exceptions = Vec::new();
         let mut at = 0_usize;
         let listed = if mode == exponent { 0 } else { reader.count()? };
@@ -102,7 +99,7 @@ impl Decimals {
         mut reader: Reader<'_>,
         count: usize,
     ) -> Option<(f64, integers::Opened<'_>)> {
-        let exponent = reader.u8().ok().filter(|exponent| *exponent <= decimal::MAX_EXPONENT)?;
+        let exponent = decimal::checked(reader.u8().ok()?).ok()?;
         let column = integers::open(&mut reader, count).ok()?;
         Some((decimal::power(exponent), column))
     }

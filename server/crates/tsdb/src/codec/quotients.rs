@@ -78,10 +78,7 @@ impl FloatCodec for Quotients {
         out: &mut Vec<f64>,
     ) -> Result<(), FormatError> {
         let mode = reader.u8()?;
-        let exponent = mode & !FOLLOWS;
-        if exponent > decimal::MAX_EXPONENT {
-            return Err(FormatError::Invalid("exponent"));
-        }
+        let exponent = decimal::checked(mode & !FOLLOWS)?;
         let center = reader.f64()?;
         let mut columns = Vec::with_capacity(3 * count);
         for _ in 0..3 {

@@ -20,10 +20,9 @@ use crate::{
     block::{Block, BlockBuilder, BlockPlan, series_order},
     columns,
     engine::BlockRow,
-    options::milliseconds,
+    options::{DAY_MS, milliseconds},
 };
 
-const DAY_MS: i64 = 86_400_000;
 /// A block of the same day with fewer bytes of pages is taken into the new one.
 const SMALL_BLOCK_BYTES: u64 = 8 << 20;
 /// What a series costs in a batch beside its labels and samples, roughly.

@@ -103,12 +103,11 @@ impl Replay {
         *last_frame = frame.seq;
         let resolved = self.decoder.decode(&frame.bytes, |labels| head.resolve(labels).slot);
         let flush = resolved.ok()?;
-        let mut oldest = None;
         for (slot, timestamp, value) in flush.samples() {
             head.append(*slot, *timestamp, value);
-            oldest = Some(oldest.map_or(*timestamp, |oldest: Timestamp| oldest.min(*timestamp)));
         }
         head.finish().ok()?;
+        let oldest = flush.oldest();
         Some(Taken { metadata: flush.metadata, oldest })
     }
 

@@ -20,10 +20,8 @@ use crate::{
     block::{Block, BlockBuilder, BlockPlan},
     columns,
     engine::BlockRow,
-    options::RollupLevel,
+    options::{DAY_MS, RollupLevel},
 };
-
-const DAY_MS: i64 = 86_400_000;
 
 impl Tsdb {
     /// Notes that samples of a day are about to be imported, if that day should have been rolled up
