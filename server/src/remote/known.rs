@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 
 use hashbrown::{HashTable, hash_table::Entry};
-use model::{Labels, Segments, Timestamp};
+use model::{Labels, Segments, Tag, Timestamp};
 use tsdb::{SeriesRef, Tsdb};
 
 /// How long between two looks for series that are not sent any more.
@@ -37,22 +37,9 @@ struct Form {
     said: u32,
 }
 
-/// A form with enough of its key that a growing table need not look at the forms.
-#[derive(Debug, Clone, Copy)]
-struct Tag {
-    hash: u32,
-    number: Number,
-}
-
-impl Tag {
-    fn new(key: u128, number: Number) -> Self {
-        Self { hash: (key >> 64) as u32, number }
-    }
-
-    /// The hash as a table wants it: different at both ends.
-    fn spread(self) -> u64 {
-        u64::from(self.hash) << 32 | u64::from(self.hash)
-    }
+/// A form in the table by keys, which are hashes already.
+fn tag_of(key: u128, number: Number) -> Tag {
+    Tag::new((key >> 32) as u64, number)
 }
 
 /// There is no room for another series.
@@ -122,7 +109,7 @@ impl KnownSeries {
 
     fn look_up(&self, key: u128) -> Option<Number> {
         let is_same = |other: &Tag| self.forms[other.number as usize].key == key;
-        self.by_key.find(Tag::new(key, 0).spread(), is_same).map(|tag| tag.number)
+        self.by_key.find(tag_of(key, 0).spread(), is_same).map(|tag| tag.number)
     }
 
     /// Forgets what has to go before more is learned. Numbers from before may mean something else.
@@ -162,7 +149,7 @@ impl KnownSeries {
     pub(super) fn remember(&mut self, key: u128, series: SeriesRef, now: Timestamp) -> Number {
         self.series.insert(series);
         let next = self.free.last().copied().unwrap_or(self.forms.len() as Number);
-        let tag = Tag::new(key, next);
+        let tag = tag_of(key, next);
         let form = Form { key, series, last_used: steps(now), said: 0 };
         let forms = &self.forms;
         let is_same = |other: &Tag| forms[other.number as usize].key == key;
@@ -230,7 +217,7 @@ impl KnownSeries {
                 series.insert(form.series);
                 continue;
             }
-            let tag = Tag::new(form.key, number);
+            let tag = tag_of(form.key, number);
             let is_same = |other: &Tag| other.number == tag.number;
             if let Ok(entry) = self.by_key.find_entry(tag.spread(), is_same) {
                 entry.remove();

@@ -4,7 +4,7 @@ use std::{hash::BuildHasher, sync::Arc};
 
 use foldhash::fast::RandomState;
 use hashbrown::{HashTable, hash_table::Entry};
-use model::{Column, Labels, Sample, Segments, Timestamp, Value};
+use model::{Column, Labels, Sample, Segments, Tag, Timestamp, Value};
 
 use self::{index::HeadIndex, samples::Samples};
 use crate::{bytes::FormatError, columns::is_same_value};
@@ -58,24 +58,6 @@ struct Slot {
     /// The cut before which the series was last used.
     used: u32,
     series: Option<Series>,
-}
-
-/// A number with enough of a hash that a growing table need not hash anything again.
-#[derive(Debug, Clone, Copy)]
-struct Tag {
-    hash: u32,
-    number: u32,
-}
-
-impl Tag {
-    fn new(hash: u64, number: u32) -> Self {
-        Self { hash: (hash >> 32) as u32, number }
-    }
-
-    /// The hash as a table wants it: different at both ends.
-    fn spread(self) -> u64 {
-        u64::from(self.hash) << 32 | u64::from(self.hash)
-    }
 }
 
 /// One series.
@@ -135,7 +117,7 @@ impl Head {
     pub(crate) fn find_hashed(&self, labels: &Labels, hash: u64) -> Option<SeriesRef> {
         let tag = Tag::new(hash, 0);
         let is_same = |other: &Tag| {
-            other.hash == tag.hash && labels_at(&self.slots, other.number) == Some(labels)
+            other.agrees_with(tag) && labels_at(&self.slots, other.number) == Some(labels)
         };
         let found = self.by_labels.find(tag.spread(), is_same)?;
         Some(self.reference(found.number))
@@ -161,7 +143,7 @@ impl Head {
         let next = self.free.last().copied().unwrap_or(slots.len() as u32);
         let tag = Tag::new(hash, next);
         let is_same =
-            |other: &Tag| other.hash == tag.hash && labels_at(slots, other.number) == Some(labels);
+            |other: &Tag| other.agrees_with(tag) && labels_at(slots, other.number) == Some(labels);
         let slot = match by_labels.entry(tag.spread(), is_same, |tag| tag.spread()) {
             Entry::Occupied(entry) => entry.get().number,
             Entry::Vacant(entry) => {

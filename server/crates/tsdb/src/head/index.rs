@@ -7,10 +7,9 @@
 
 use foldhash::fast::RandomState;
 use hashbrown::{HashMap, HashTable};
-use model::Labels;
+use model::{Labels, Tag};
 use std::{hash::BuildHasher, ops::Range, sync::Arc};
 
-use super::Tag;
 use crate::postings::{Condition, Index, List, Matches, merged};
 
 /// Label names, their values, and the series that have each.
@@ -236,7 +235,7 @@ impl Values {
             let tag = Tag::new(hasher.hash_one(value), self.entries.len() as u32);
             let entries = &self.entries;
             let is_same = |other: &Tag| {
-                other.hash == tag.hash && entries[other.number as usize].text() == value
+                other.agrees_with(tag) && entries[other.number as usize].text() == value
             };
             match self.by_text.entry(tag.spread(), is_same, |tag| tag.spread()) {
                 hashbrown::hash_table::Entry::Occupied(entry) => self.latest = entry.get().number,
@@ -254,7 +253,7 @@ impl Values {
     fn find(&self, value: &str, hasher: &RandomState) -> Option<u32> {
         let tag = Tag::new(hasher.hash_one(value), 0);
         let is_same = |other: &Tag| {
-            other.hash == tag.hash && self.entries[other.number as usize].text() == value
+            other.agrees_with(tag) && self.entries[other.number as usize].text() == value
         };
         self.by_text.find(tag.spread(), is_same).map(|tag| tag.number)
     }
