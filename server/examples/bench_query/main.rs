@@ -14,35 +14,63 @@
 #![expect(clippy::print_stdout, reason = "figures go to stdout")]
 #![expect(clippy::print_stderr, reason = "progress goes to stderr")]
 
+#[path = "../support/connection.rs"]
+mod connection;
 mod data;
-mod http;
 mod rows;
-mod servers;
+#[path = "../support/systems.rs"]
+#[expect(dead_code, reason = "what servers store is measured by the other benchmark")]
+mod systems;
 
-use std::time::Instant;
+use std::{path::PathBuf, time::Duration};
 
 use serde_json::json;
 
+use connection::Connection;
 use data::Extent;
+use remote::Protocol;
 use rows::Row;
-use servers::{Kind, Server};
+use systems::{Kind, Server, System, now};
+use tempfile::TempDir;
 
 const RUNS: usize = 30;
 /// A row that takes a server longer than this is asked less often, but at least three times.
 const MAX_SECONDS: f64 = 20.0;
 
+/// A server that is asked over one connection.
+#[derive(Debug)]
+struct Asked {
+    connection: Connection,
+    server: Server,
+    /// It goes when the server has ended.
+    _folder: TempDir,
+}
+
+impl Asked {
+    fn start(system: &System) -> anyhow::Result<Self> {
+        let folder = tempfile::tempdir()?;
+        let server = system.start(folder.path())?;
+        Ok(Self { connection: server.connect()?, server, _folder: folder })
+    }
+
+    fn kind(&self) -> Kind {
+        self.server.kind
+    }
+
+    fn takes_histograms(&self) -> bool {
+        self.kind() != Kind::VictoriaMetrics
+    }
+}
+
 fn main() -> anyhow::Result<()> {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let has = |flag: &str| args.iter().any(|arg| arg == flag);
-    let binary = match args.iter().find(|arg| !arg.starts_with("--")) {
-        Some(path) => path.into(),
-        None => servers::build()?,
-    };
-    let mut servers = vec![Server::bellwether(&binary)?];
+    let binary = args.iter().find(|arg| !arg.starts_with("--")).map(PathBuf::from);
+    let mut systems = vec![System::own(binary)?];
     if !has("--alone") {
-        servers.extend(Server::victoria_metrics()?);
-        servers.extend(Server::prometheus()?);
+        systems.extend(System::peers());
     }
+    let mut servers = systems.iter().map(Asked::start).collect::<Result<Vec<_>, _>>()?;
     // A little ahead of the clock, so that nothing is older than a day when it arrives.
     let end = (jiff::Timestamp::now().as_second() + 180) / 60 * 60;
     let extent = Extent { end: end * 1000, is_full: has("--long") };
@@ -51,7 +79,7 @@ fn main() -> anyhow::Result<()> {
         measure(&mut servers, &row)?;
     }
     for server in &servers {
-        eprintln!("{} is process {}", server.kind.as_str(), server.id());
+        eprintln!("{} is process {}", server.kind().as_str(), server.server.id());
     }
     if has("--wait") {
         eprintln!("press enter");
@@ -60,15 +88,8 @@ fn main() -> anyhow::Result<()> {
     Ok(())
 }
 
-#[expect(clippy::disallowed_methods, reason = "it measures, and there is no clock to be handed in")]
-fn now() -> Instant {
-    Instant::now()
-}
-
 /// Brings the data to all servers and waits until they answer for the newest.
-fn load(servers: &mut [Server], extent: Extent, as_blocks: bool) -> anyhow::Result<()> {
-    const HEAD: &str = "Content-Type: application/x-protobuf\r\nContent-Encoding: snappy\r\n\
-                        X-Prometheus-Remote-Write-Version: 0.1.0\r\n";
+fn load(servers: &mut [Asked], extent: Extent, as_blocks: bool) -> anyhow::Result<()> {
     let started = now();
     if as_blocks {
         let mut text = String::new();
@@ -85,10 +106,10 @@ fn load(servers: &mut [Server], extent: Extent, as_blocks: bool) -> anyhow::Resu
     }
     data::each_request(extent, &mut |request| {
         for server in &mut *servers {
-            if request.has_histograms && !server.kind.takes_histograms() {
+            if request.has_histograms && !server.takes_histograms() {
                 continue;
             }
-            server.connection.post("/api/v1/write", HEAD, &request.body)?;
+            server.connection.write(Protocol::V1, &request.body)?;
         }
         Ok(())
     })?;
@@ -96,34 +117,34 @@ fn load(servers: &mut [Server], extent: Extent, as_blocks: bool) -> anyhow::Resu
         await_all(server, extent.end / 1000)?;
         eprintln!(
             "{}: loaded after {:.0?} with {:.1} s of CPU",
-            server.kind.as_str(),
+            server.kind().as_str(),
             started.elapsed(),
-            server.cpu_seconds()?
+            server.server.cpu_seconds()?
         );
     }
     Ok(())
 }
 
 /// Some servers show what they took only after a while.
-fn await_all(server: &mut Server, end: i64) -> anyhow::Result<()> {
+fn await_all(server: &mut Asked, end: i64) -> anyhow::Result<()> {
     let path = format!("/api/v1/query?query=count({{job%3D%22shop%22}})&time={end}&nocache=1");
-    let wanted = if server.kind.takes_histograms() { "\"10100\"" } else { "\"10000\"" };
+    let wanted = if server.takes_histograms() { "\"10100\"" } else { "\"10000\"" };
     for _ in 0..150 {
         let answer = String::from_utf8_lossy(server.connection.get(&path)?).into_owned();
         if answer.contains(wanted) {
             return Ok(());
         }
-        servers::pause();
+        systems::rest(Duration::from_millis(200));
     }
-    anyhow::bail!("{} lacks samples", server.kind.as_str())
+    anyhow::bail!("{} lacks samples", server.kind().as_str())
 }
 
-fn measure(servers: &mut [Server], row: &Row) -> anyhow::Result<()> {
+fn measure(servers: &mut [Asked], row: &Row) -> anyhow::Result<()> {
     let mut peers = serde_json::Map::new();
     let mut own = 0.0;
     let mut answers: Vec<(Kind, f64, usize)> = Vec::new();
     for server in servers {
-        if row.needs_histograms && !server.kind.takes_histograms() {
+        if row.needs_histograms && !server.takes_histograms() {
             continue;
         }
         // Prometheus does not know the parameter and has nothing to forget.
@@ -138,7 +159,7 @@ fn measure(servers: &mut [Server], row: &Row) -> anyhow::Result<()> {
             times.push(started.elapsed().as_secs_f64() * 1000.0);
         }
         times.sort_by(f64::total_cmp);
-        answers.push((server.kind, times[times.len() / 2], length));
+        answers.push((server.kind(), times[times.len() / 2], length));
     }
     for (kind, median, length) in &answers {
         eprintln!("  {:<50} {:<16} {median:>9.3} ms {length:>9} bytes", row.work, kind.as_str());

@@ -17,7 +17,8 @@
 
 #![expect(clippy::print_stdout, reason = "figures go to stdout")]
 
-mod http;
+#[path = "../support/connection.rs"]
+mod connection;
 mod load;
 mod rows;
 mod seal;
@@ -27,6 +28,8 @@ mod store;
 #[path = "../../crates/tsdb/examples/bench_store/synthetic.rs"]
 #[expect(dead_code, reason = "kinds of series that only the other benchmark has")]
 mod synthetic;
+#[path = "../support/systems.rs"]
+#[expect(dead_code, reason = "nobody looks at the servers of this one from outside")]
 mod systems;
 
 use rows::ROWS;
@@ -44,6 +47,7 @@ fn main() -> anyhow::Result<()> {
     if chosen.is_empty() {
         return Ok(());
     }
-    let systems = System::installed()?;
+    let mut systems = vec![System::own(std::env::var_os("BELLWETHER_BINARY").map(Into::into))?];
+    systems.extend(System::peers());
     chosen.into_iter().try_for_each(|row| (row.run)(&systems))
 }

@@ -8,7 +8,6 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use crate::{
-    http,
     load::{Load, Shape},
     seal,
     synthetic::STEP_MS,
@@ -56,13 +55,28 @@ fn figure(system: &System, work: &str, value: f64, unit: &str, target: f64, bett
     let value = (value * 1e4).round() / 1e4;
     println!(
         "{}",
-        json!({ "work": format!("{work}, {}", system.name()), "value": value, "unit": unit,
+        json!({ "work": format!("{work}, {}", system.kind.as_str()), "value": value, "unit": unit,
                 "target": target, "better": better })
     );
 }
 
 fn write(server: &Server, requests: &[Vec<u8>]) -> Outcome {
-    http::write(server.address, Shape::USUAL.protocol, requests)
+    write_as(server, Shape::USUAL.protocol, requests)
+}
+
+/// Sends requests one after the other over one connection.
+fn write_as(server: &Server, protocol: Protocol, requests: &[Vec<u8>]) -> Outcome {
+    let mut connection = server.connect()?;
+    requests.iter().try_for_each(|request| connection.write(protocol, request))
+}
+
+/// The value of an instant query with at most one series, 0 when there is none. `at` in ms.
+fn query(server: &Server, expression: &str, at: i64) -> anyhow::Result<f64> {
+    let escaped: String = url::form_urlencoded::byte_serialize(expression.as_bytes()).collect();
+    let path = format!("/api/v1/query?query={escaped}&time={}&nocache=1", at as f64 / 1e3);
+    let answer: serde_json::Value = serde_json::from_slice(server.connect()?.get(&path)?)?;
+    let value = &answer["data"]["result"][0]["value"][1];
+    value.as_str().map_or(Ok(0.0), |text| Ok(text.parse()?))
 }
 
 /// The time of the first of so many steps of which the last is now.
@@ -90,15 +104,15 @@ fn rate_of(system: &System, clients: usize, shape: Shape) -> Outcome {
     let mut loads: Vec<Load> =
         (0..clients).map(|client| Load::new(client, SERIES, start_of(STEPS))).collect();
     for load in &mut loads {
-        http::write(server.address, shape.protocol, &load.requests(1, shape))?;
+        write_as(&server, shape.protocol, &load.requests(1, shape))?;
     }
     let requests: Vec<_> = loads.iter_mut().map(|load| load.requests(STEPS - 1, shape)).collect();
     let (cpu, started) = (server.cpu_seconds()?, now());
-    let address = server.address;
+    let server = &server;
     thread::scope(|scope| {
         let writers: Vec<_> = requests
             .iter()
-            .map(|requests| scope.spawn(move || http::write(address, shape.protocol, requests)))
+            .map(|requests| scope.spawn(move || write_as(server, shape.protocol, requests)))
             .collect();
         writers
             .into_iter()
@@ -176,7 +190,7 @@ fn crash(systems: &[System], count: usize, steps: usize, target: f64) -> Outcome
                 .map(|metric| {
                     let selector = format!("http_server_requests_{metric}_total[{}s]", steps * 20);
                     let expression = format!("sum(count_over_time({selector}))");
-                    http::query(server.address, &expression, load.next_ms)
+                    query(&server, &expression, load.next_ms)
                 })
                 .sum::<anyhow::Result<f64>>()?;
             let lost = (count * steps) as f64 - found;

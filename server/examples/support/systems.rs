@@ -12,7 +12,7 @@ use std::{
 
 use anyhow::{Context as _, bail, ensure};
 
-use crate::http;
+use crate::connection::Connection;
 
 /// The longest wait for a server.
 const PATIENCE: Duration = Duration::from_mins(3);
@@ -33,10 +33,27 @@ pub(crate) enum Kind {
     Prometheus,
 }
 
+impl Kind {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Bellwether => "Bellwether",
+            Self::VictoriaMetrics => "VictoriaMetrics",
+            Self::Prometheus => "Prometheus",
+        }
+    }
+}
+
 impl System {
-    /// Our own, which is built with this program's profile, and the peers that there are.
-    pub(crate) fn installed() -> anyhow::Result<Vec<Self>> {
-        let mut systems = vec![Self { kind: Kind::Bellwether, binary: build()? }];
+    /// Our own: a program that was built before, or what is built now with this program's profile.
+    pub(crate) fn own(binary: Option<PathBuf>) -> anyhow::Result<Self> {
+        // Servers run in folders of their own.
+        let binary = std::path::absolute(binary.map_or_else(build, Ok)?)?;
+        Ok(Self { kind: Kind::Bellwether, binary })
+    }
+
+    /// The peers that are installed.
+    pub(crate) fn peers() -> Vec<Self> {
+        let mut systems = Vec::new();
         for (kind, program) in
             [(Kind::VictoriaMetrics, "victoria-metrics"), (Kind::Prometheus, "prometheus")]
         {
@@ -47,15 +64,7 @@ impl System {
                 None => println!("{program} is not installed and left out"),
             }
         }
-        Ok(systems)
-    }
-
-    pub(crate) fn name(&self) -> &'static str {
-        match self.kind {
-            Kind::Bellwether => "Bellwether",
-            Kind::VictoriaMetrics => "VictoriaMetrics",
-            Kind::Prometheus => "Prometheus",
-        }
+        systems
     }
 
     /// Starts a server on its folder and waits until it answers a query.
@@ -67,13 +76,13 @@ impl System {
             Kind::VictoriaMetrics => start_victoria_metrics(&mut command, folder)?,
             Kind::Prometheus => start_prometheus(&mut command, folder)?,
         };
-        while http::query(address, "vector(1)", 1_000_000_000_000).is_err() {
+        while !answers(address) {
             if let Some(status) = child.try_wait()? {
-                bail!("{} ended before it was ready ({status})", self.name());
+                bail!("{} ended before it was ready ({status})", self.kind.as_str());
             }
             if started.elapsed() > PATIENCE {
                 drop(child.kill());
-                bail!("{} is not ready after {PATIENCE:?}", self.name());
+                bail!("{} is not ready after {PATIENCE:?}", self.kind.as_str());
             }
             rest(Duration::from_millis(2));
         }
@@ -130,8 +139,11 @@ fn start_victoria_metrics(
     let child = command
         .arg(format!("-storageDataPath={}", data_folder(folder).display()))
         .arg(format!("-httpListenAddr={address}"))
-        .args(["-retentionPeriod=1", "-loggerLevel=ERROR", "-search.latencyOffset=1s"])
-        .args(["-search.maxUniqueTimeseries=2000000", "-search.disableCache"])
+        // Answers hold the newest samples too.
+        .args(["-retentionPeriod=1y", "-loggerLevel=ERROR", "-search.latencyOffset=0s"])
+        // Connections stay open for as long as the others are measured.
+        .args(["-search.maxUniqueTimeseries=2000000", "-http.connTimeout=1h"])
+        .arg("-search.disableAutoCacheReset=true")
         .current_dir(folder)
         .stdout(Stdio::null())
         .stderr(Stdio::null())
@@ -150,6 +162,7 @@ fn start_prometheus(command: &mut Command, folder: &Path) -> anyhow::Result<(Chi
         .arg(format!("--web.listen-address={address}"))
         .args(["--web.enable-remote-write-receiver", "--web.enable-admin-api"])
         .args(["--storage.tsdb.retention.time=30d", "--log.level=error"])
+        .args(["--query.max-samples=500000000", "--enable-feature=native-histograms"])
         .current_dir(folder)
         .stdout(Stdio::null())
         .stderr(Stdio::null())
@@ -164,15 +177,30 @@ fn free_address() -> anyhow::Result<SocketAddr> {
 }
 
 /// A running server, which ends when this is dropped.
+#[derive(Debug)]
 pub(crate) struct Server {
-    kind: Kind,
+    pub(crate) kind: Kind,
     child: Child,
     pub(crate) address: SocketAddr,
     /// From its start to the first answer.
     pub(crate) ready_after: Duration,
 }
 
+/// Whether a server answers queries.
+fn answers(address: SocketAddr) -> bool {
+    Connection::open(address)
+        .is_ok_and(|mut connection| connection.get("/api/v1/query?query=vector(1)").is_ok())
+}
+
 impl Server {
+    pub(crate) fn connect(&self) -> anyhow::Result<Connection> {
+        Connection::open(self.address)
+    }
+
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// User and system time of all threads.
     pub(crate) fn cpu_seconds(&self) -> anyhow::Result<f64> {
         const TICKS_PER_SECOND: f64 = 100.0;
@@ -201,13 +229,14 @@ impl Server {
             // Seals and merges.
             Kind::Bellwether => self.wait_for_quiet()?,
             Kind::VictoriaMetrics => {
-                http::ask(self.address, "GET", "/internal/force_flush")?;
-                http::ask(self.address, "GET", "/internal/force_merge")?;
+                let mut connection = self.connect()?;
+                connection.get("/internal/force_flush")?;
+                connection.get("/internal/force_merge")?;
                 // The merge goes on behind the answer.
                 self.wait_for_quiet()?;
             }
             Kind::Prometheus => {
-                http::ask(self.address, "POST", "/api/v1/admin/tsdb/snapshot")?;
+                self.connect()?.post("/api/v1/admin/tsdb/snapshot", "", b"")?;
             }
         }
         Ok(())
@@ -257,7 +286,7 @@ pub(crate) fn now() -> Instant {
 }
 
 #[expect(clippy::disallowed_methods, reason = "a benchmark waits for other processes")]
-fn rest(pause: Duration) {
+pub(crate) fn rest(pause: Duration) {
     thread::sleep(pause);
 }
 
@@ -273,9 +302,6 @@ fn bytes_below(folder: &Path) -> anyhow::Result<u64> {
 
 /// Builds the server beside this program, with the same profile.
 fn build() -> anyhow::Result<PathBuf> {
-    if let Some(binary) = std::env::var_os("BELLWETHER_BINARY") {
-        return Ok(binary.into());
-    }
     let own = std::env::current_exe()?;
     let folder = own.parent().and_then(Path::parent).context("an example is two folders deep")?;
     let mut cargo = Command::new("cargo");

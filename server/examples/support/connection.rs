@@ -6,6 +6,7 @@ use std::{
 };
 
 use anyhow::{Context as _, ensure};
+use remote::Protocol;
 
 /// One connection to a server.
 #[derive(Debug)]
@@ -29,6 +30,17 @@ impl Connection {
         let status = self.answer()?;
         ensure!(status == 200, "{path}: {status} {}", String::from_utf8_lossy(&self.body));
         Ok(&self.body)
+    }
+
+    /// A remote write request, packed already.
+    pub(crate) fn write(&mut self, protocol: Protocol, request: &[u8]) -> anyhow::Result<()> {
+        let head = format!(
+            "Content-Type: {}\r\nContent-Encoding: snappy\r\n\
+             X-Prometheus-Remote-Write-Version: {}\r\n",
+            protocol.content_type(),
+            protocol.version_header()
+        );
+        self.post("/api/v1/write", &head, request)
     }
 
     /// Sends a body; the answer says only whether it was taken.
