@@ -163,5 +163,11 @@ pub(crate) fn first_time(chunk: &[u8]) -> Result<Timestamp, FormatError> {
     times::first(&mut reader)
 }
 
+/// How many numbers there are in a chunk.
+pub(crate) fn numbers_in(chunk: &[u8]) -> Result<usize, FormatError> {
+    let (id, count, _) = open(chunk)?;
+    Ok(if id == HISTOGRAM_STREAM || id == HISTOGRAM_COLUMNS { 0 } else { count })
+}
+
 #[cfg(test)]
 mod tests;

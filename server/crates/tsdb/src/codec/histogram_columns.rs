@@ -9,9 +9,10 @@ use std::sync::Arc;
 use model::NativeHistogram;
 
 use super::{
+    Purpose,
     bits::{BitReader, BitWriter},
     histograms::{Stream, counts_of, has_same_layout, has_whole_counts},
-    Purpose, integers, put_values, take_values,
+    integers, put_values, take_values,
 };
 use crate::bytes::{FormatError, Reader, put_u64};
 

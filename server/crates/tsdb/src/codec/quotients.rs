@@ -5,9 +5,9 @@
 //! as when the sum was added up from fractions, is written as a correction in units of the last place.
 
 use super::{
-    FloatCodec, decimal,
+    FloatCodec, Purpose, decimal,
     floats::{AnyBits, from_ordered, to_ordered},
-    Purpose, integers,
+    integers,
 };
 use crate::bytes::{FormatError, Reader, put_f64};
 

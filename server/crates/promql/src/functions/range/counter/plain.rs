@@ -142,14 +142,15 @@ impl Stretch {
             let firsts = floats[self.first as usize..].iter().step_by(stride);
             let lasts = floats[(self.first + self.gaps) as usize..].iter().step_by(stride);
             // A few numbers without a branch between them, whatever they are.
-            let mut has_near_zero = false;
+            let (sampled, to_start, factor) = (self.sampled, self.to_start, self.factor);
+            let mut may_be_near_zero = false;
             for ((first, last), out) in firsts.zip(lasts).zip(&mut *out) {
                 // Adding what resets lost makes 0 of −0.
                 let change = last - first + 0.0;
-                has_near_zero |= self.is_near_zero(*first, change);
-                *out = change * self.factor;
+                may_be_near_zero |= sampled * first < to_start * change;
+                *out = change * factor;
             }
-            if !(is_counter && has_near_zero) {
+            if !(is_counter && may_be_near_zero) {
                 return;
             }
         }
