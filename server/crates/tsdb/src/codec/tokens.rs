@@ -148,7 +148,7 @@ pub(super) fn read_together<const N: usize>(
 ) {
     let most_bits = tables.iter().map(|table| table.most_bits).max().unwrap_or_default();
     let mut done = 0;
-    if most_bits <= 28 {
+    if most_bits <= FEW_BITS {
         // Two tokens come out of one look at the bits.
         let mut lanes = out.each_mut().map(|out| out.as_chunks_mut::<2>().0.iter_mut());
         for _ in 0..common / 2 {
@@ -215,23 +215,26 @@ impl Default for Table {
     }
 }
 
-/// Small, so that several tables are in the nearest memory together.
 #[derive(Debug, Clone, Copy, Default)]
 struct Entry {
-    /// The first bits of the token's numbers.
-    lead: u8,
+    /// The smallest number of the token.
+    number: u64,
+    /// The bits of a number that the token leaves open, if they are not too many.
+    mask: u32,
     length: u8,
     /// How many bits the token takes with its rest.
     bits: u8,
     token: u8,
 }
 
+/// The most bits of a token with its rest of which two are read at once.
+const FEW_BITS: u8 = 28;
+
 impl Entry {
-    /// The number of a token that is in `word` as a whole.
+    /// The number of a token that takes few bits.
     #[inline]
     fn number_in(self, word: u64) -> u64 {
-        let rest = self.bits - self.length;
-        u64::from(self.lead) << rest | ((word >> self.length) & ((1 << rest) - 1))
+        self.number | ((word >> self.length) & u64::from(self.mask))
     }
 }
 
@@ -264,8 +267,8 @@ impl Table {
         for (place, code, length) in huffman::ordered(lengths) {
             let token = first + place;
             let (number, rest) = if token < RUN { (0, 0) } else { number_of(token, detail) };
-            let (lead, bits) = ((number >> rest) as u8, length + rest as u8);
-            let entry = Entry { lead, length, bits, token: token as u8 };
+            let (mask, bits) = (((1_u64 << rest) - 1) as u32, length + rest as u8);
+            let entry = Entry { number, mask, length, bits, token: token as u8 };
             self.most_bits = self.most_bits.max(entry.bits);
             entries[usize::from(code)..].iter_mut().step_by(1 << length).for_each(|e| *e = entry);
         }
@@ -287,14 +290,14 @@ impl Table {
     fn next(&self, bits: &mut BitReader<'_>) -> (u8, u64) {
         let word = bits.peek();
         let entry = self.entry(word);
-        if entry.bits <= 57 {
+        if entry.bits <= FEW_BITS {
             bits.skip(u32::from(entry.bits));
             return (entry.token, entry.number_in(word));
         }
         bits.skip(u32::from(entry.length));
         let rest = u32::from(entry.bits - entry.length);
-        let number = u64::from(entry.lead) << rest;
-        (entry.token, number | bits.take(32) | bits.take(rest - 32) << 32)
+        let low = bits.take(rest.min(32));
+        (entry.token, entry.number | low | bits.take(rest.saturating_sub(32)) << 32)
     }
 }
 
