@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use web_sys::AbortSignal;
 
 use crate::api::{self, Failure};
+use crate::json;
 use crate::legend::Labels;
 use crate::state::range::Span;
 use crate::url;
@@ -45,45 +47,6 @@ pub(crate) struct Matrix {
     pub(crate) histograms: usize,
 }
 
-#[derive(Deserialize)]
-struct Envelope<T> {
-    data: T,
-}
-
-#[derive(Deserialize)]
-struct RangeData {
-    result: Vec<RangeSeries>,
-}
-
-#[derive(Deserialize)]
-struct RangeSeries {
-    metric: BTreeMap<String, String>,
-    #[serde(default)]
-    values: Vec<(f64, String)>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase", tag = "resultType", content = "result")]
-enum InstantData {
-    Vector(Vec<InstantSeries>),
-    Scalar((f64, String)),
-    String((f64, String)),
-    Matrix(Vec<RangeSeries>),
-}
-
-#[derive(Deserialize)]
-struct InstantSeries {
-    metric: BTreeMap<String, String>,
-    value: Option<(f64, String)>,
-    histogram: Option<(f64, HistogramBody)>,
-}
-
-#[derive(Deserialize)]
-struct HistogramBody {
-    count: String,
-    sum: String,
-}
-
 /// What is known about a metric.
 #[derive(Debug, Clone, Deserialize)]
 pub(crate) struct Metadata {
@@ -96,8 +59,14 @@ pub(crate) struct Metadata {
     pub(crate) unit: String,
 }
 
-async fn ask<T: DeserializeOwned>(path: &str, abort: Option<&AbortSignal>) -> Result<T, Failure> {
-    api::get::<Envelope<T>>(path, abort).await.map(|envelope| envelope.data)
+/// Asks for what the answer has in `data`.
+async fn data(path: &str, abort: Option<&AbortSignal>) -> Result<Value, Failure> {
+    let mut answer = api::tree(path, abort).await?;
+    Ok(answer.get_mut("data").map(Value::take).unwrap_or_default())
+}
+
+async fn ask<T: DeserializeOwned>(path: &str) -> Result<T, Failure> {
+    json::read(data(path, None).await?).map_err(Failure::unreadable)
 }
 
 /// Evaluates an expression at every point of a grid.
@@ -109,8 +78,8 @@ pub(crate) async fn query_range(
     let seconds = |ms: i64| format!("{}", ms as f64 / 1e3);
     let (start, end, step) = (seconds(span.start_ms), seconds(span.end_ms), seconds(span.step_ms));
     let query = url::query(&[("query", expr), ("start", &start), ("end", &end), ("step", &step)]);
-    let data: RangeData = ask(&format!("/api/v1/query_range{query}"), abort).await?;
-    Ok(on_grid(data.result, span))
+    let data = data(&format!("/api/v1/query_range{query}"), abort).await?;
+    Ok(on_grid(&data, span))
 }
 
 /// Evaluates an expression at one moment.
@@ -121,85 +90,90 @@ pub(crate) async fn query(
 ) -> Result<Vec<Row>, Failure> {
     let time = format!("{}", time_ms as f64 / 1e3);
     let query = url::query(&[("query", expr), ("time", &time)]);
-    let data: InstantData = ask(&format!("/api/v1/query{query}"), abort).await?;
-    Ok(rows(data))
+    Ok(rows(&data(&format!("/api/v1/query{query}"), abort).await?))
 }
 
 /// Names of the labels, of one metric when it is given.
 pub(crate) async fn label_names(metric: &str) -> Result<Vec<String>, Failure> {
-    ask(&format!("/api/v1/labels{}", matching(metric)), None).await
+    ask(&format!("/api/v1/labels{}", matching(metric))).await
 }
 
 /// Values of a label, of one metric when it is given.
 pub(crate) async fn label_values(label: &str, metric: &str) -> Result<Vec<String>, Failure> {
-    ask(&format!("/api/v1/label/{}/values{}", url::encode(label), matching(metric)), None).await
+    ask(&format!("/api/v1/label/{}/values{}", url::encode(label), matching(metric))).await
 }
 
 /// What is known about all metrics, by name.
 pub(crate) async fn metadata() -> Result<BTreeMap<String, Vec<Metadata>>, Failure> {
-    ask("/api/v1/metadata", None).await
+    ask("/api/v1/metadata").await
 }
 
 fn matching(metric: &str) -> String {
     if metric.is_empty() { String::new() } else { url::query(&[("match[]", metric)]) }
 }
 
-fn on_grid(series: Vec<RangeSeries>, span: Span) -> Matrix {
+/// The series of an answer.
+fn series(data: &Value) -> &[Value] {
+    data["result"].as_array().map_or(&[], Vec::as_slice)
+}
+
+fn labels(series: &Value) -> Labels {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let metric = series["metric"].as_object();
+    metric.into_iter().flatten().map(|(name, value)| (name.clone(), text(value))).collect()
+}
+
+fn on_grid(data: &Value, span: Span) -> Matrix {
     let points = ((span.end_ms - span.start_ms) / span.step_ms + 1).max(0) as usize;
     let mut matrix = Matrix::default();
-    for series in series {
-        if series.values.is_empty() {
+    for series in series(data) {
+        let Some(known) = series["values"].as_array() else {
             matrix.histograms += 1;
             continue;
-        }
+        };
         let mut values = vec![f64::NAN; points];
-        for (seconds, text) in series.values {
+        for point in known {
+            let seconds = point[0].as_f64().unwrap_or(f64::NAN);
             let offset = (seconds * 1e3).round() as i64 - span.start_ms;
             let index = usize::try_from(offset / span.step_ms).ok().filter(|_| offset >= 0);
             if let Some(value) = index.and_then(|index| values.get_mut(index)) {
-                *value = number(&text);
+                *value = number(&point[1]);
             }
         }
-        matrix.lines.push(Line { labels: series.metric.into_iter().collect(), values });
+        matrix.lines.push(Line { labels: labels(series), values });
     }
     matrix
 }
 
-fn rows(data: InstantData) -> Vec<Row> {
+fn rows(data: &Value) -> Vec<Row> {
     let scalar = |value| vec![Row { labels: Labels::new(), value }];
-    match data {
-        InstantData::Scalar((_, text)) => scalar(Reading::Number(number(&text))),
-        InstantData::String((_, text)) => scalar(Reading::Text(text)),
-        InstantData::Matrix(series) => {
-            let last = |series: RangeSeries| {
-                let text = series.values.last().map_or("NaN", |value| value.1.as_str());
-                Row {
-                    value: Reading::Number(number(text)),
-                    labels: series.metric.into_iter().collect(),
-                }
-            };
-            series.into_iter().map(last).collect()
+    let result = &data["result"];
+    match data["resultType"].as_str() {
+        Some("scalar") => scalar(Reading::Number(number(&result[1]))),
+        Some("string") => {
+            scalar(Reading::Text(result[1].as_str().unwrap_or_default().to_owned()))
         }
-        InstantData::Vector(series) => series
-            .into_iter()
-            .map(|series| Row {
-                value: match (series.value, series.histogram) {
-                    (Some((_, text)), _) => Reading::Number(number(&text)),
-                    (None, Some((_, histogram))) => Reading::Histogram {
-                        count: number(&histogram.count),
-                        sum: number(&histogram.sum),
-                    },
-                    (None, None) => Reading::Number(f64::NAN),
-                },
-                labels: series.metric.into_iter().collect(),
-            })
+        _ => series(data)
+            .iter()
+            .map(|series| Row { labels: labels(series), value: reading(series) })
             .collect(),
     }
 }
 
+/// The value of a series: of a matrix the last one.
+fn reading(series: &Value) -> Reading {
+    let last = series["values"].as_array().and_then(|values| values.last());
+    let histogram = &series["histogram"][1];
+    if histogram.is_null() {
+        Reading::Number(number(&last.unwrap_or(&series["value"])[1]))
+    } else {
+        Reading::Histogram { count: number(&histogram["count"]), sum: number(&histogram["sum"]) }
+    }
+}
+
 /// Prometheus writes numbers as text, infinities as `+Inf` and `-Inf`.
-fn number(text: &str) -> f64 {
-    text.parse().unwrap_or(f64::NAN)
+fn number(value: &Value) -> f64 {
+    value.as_str().and_then(|text| text.parse().ok()).unwrap_or(f64::NAN)
 }
 
 #[cfg(test)]
@@ -208,8 +182,8 @@ mod tests {
 
     const SPAN: Span = Span { start_ms: 10_000, end_ms: 40_000, step_ms: 10_000 };
 
-    fn matrix(json: &str) -> Matrix {
-        on_grid(serde_json::from_str::<Envelope<RangeData>>(json).unwrap().data.result, SPAN)
+    fn matrix(text: &str) -> Matrix {
+        on_grid(&json::parse(text).unwrap()["data"], SPAN)
     }
 
     #[test]
@@ -243,8 +217,7 @@ mod tests {
 
     #[test]
     fn every_kind_of_instant_answer_is_read() {
-        let read =
-            |json: &str| rows(serde_json::from_str::<Envelope<InstantData>>(json).unwrap().data);
+        let read = |text: &str| rows(&json::parse(text).unwrap()["data"]);
         let vector = read(
             r#"{"data":{"resultType":"vector","result":[{"metric":{"a":"b"},"value":[1,"2"]},
                 {"metric":{},"histogram":[1,{"count":"4","sum":"0.5","buckets":[]}]}]}}"#,
