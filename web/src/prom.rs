@@ -45,6 +45,68 @@ pub(crate) struct Matrix {
     pub(crate) lines: Vec<Line>,
     /// Series that are histograms, which a chart cannot show as lines.
     pub(crate) histograms: usize,
+    /// Warnings and infos, each with its place.
+    pub(crate) remarks: Vec<String>,
+}
+
+/// What the parts of a query over time did, and what it came to.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub(crate) struct Explained {
+    /// In the order of the text, parents first.
+    pub(crate) plan: Vec<Part>,
+    pub(crate) samples: SampleCounts,
+    pub(crate) timings: Timings,
+    /// `None` when answers to this query are not kept.
+    pub(crate) cache: Option<KeptSteps>,
+    pub(crate) limits: Limits,
+}
+
+/// A part of an expression.
+#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
+pub(crate) struct Part {
+    /// 0 for the whole expression.
+    pub(crate) depth: usize,
+    /// Its place in the text, in bytes.
+    pub(crate) start: usize,
+    pub(crate) end: usize,
+    /// What it is, without what is below it.
+    pub(crate) what: String,
+    /// Series and samples that it read from the store.
+    pub(crate) series: u64,
+    pub(crate) samples: u64,
+    /// Series that it handed on.
+    pub(crate) rows: u64,
+    /// The time spent in it and not in its parts, by all threads together.
+    pub(crate) seconds: f64,
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct SampleCounts {
+    /// The most that were in memory at once.
+    pub(crate) peak_samples: u64,
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Timings {
+    /// From the question to the result, in seconds.
+    pub(crate) exec_total_time: f64,
+}
+
+/// Steps whose answer the server keeps, of how many.
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+pub(crate) struct KeptSteps {
+    pub(crate) kept: u64,
+    pub(crate) steps: u64,
+}
+
+/// What a query may take.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub(crate) struct Limits {
+    pub(crate) samples: u64,
+    pub(crate) series: u64,
+    pub(crate) seconds: f64,
 }
 
 /// What is known about a metric.
@@ -59,14 +121,17 @@ pub(crate) struct Metadata {
     pub(crate) unit: String,
 }
 
-/// Asks for what the answer has in `data`.
-async fn data(path: &str, abort: Option<&AbortSignal>) -> Result<Value, Failure> {
-    let mut answer = api::tree(path, abort).await?;
-    Ok(answer.get_mut("data").map(Value::take).unwrap_or_default())
+async fn ask<T: DeserializeOwned>(path: &str) -> Result<T, Failure> {
+    let answer = api::tree(path, None).await?;
+    json::read(answer["data"].clone()).map_err(Failure::unreadable)
 }
 
-async fn ask<T: DeserializeOwned>(path: &str) -> Result<T, Failure> {
-    json::read(data(path, None).await?).map_err(Failure::unreadable)
+/// The address of a query over time.
+fn range_path(expr: &str, span: Span) -> String {
+    let seconds = |ms: i64| format!("{}", ms as f64 / 1e3);
+    let (start, end, step) = (seconds(span.start_ms), seconds(span.end_ms), seconds(span.step_ms));
+    let query = url::query(&[("query", expr), ("start", &start), ("end", &end), ("step", &step)]);
+    format!("/api/v1/query_range{query}")
 }
 
 /// Evaluates an expression at every point of a grid.
@@ -75,22 +140,38 @@ pub(crate) async fn query_range(
     span: Span,
     abort: Option<&AbortSignal>,
 ) -> Result<Matrix, Failure> {
-    let seconds = |ms: i64| format!("{}", ms as f64 / 1e3);
-    let (start, end, step) = (seconds(span.start_ms), seconds(span.end_ms), seconds(span.step_ms));
-    let query = url::query(&[("query", expr), ("start", &start), ("end", &end), ("step", &step)]);
-    let data = data(&format!("/api/v1/query_range{query}"), abort).await?;
-    Ok(on_grid(&data, span))
+    let answer = api::tree(&range_path(expr, span), abort).await?;
+    Ok(Matrix { remarks: remarks(&answer), ..on_grid(&answer["data"], span) })
 }
 
-/// Evaluates an expression at one moment.
+/// Evaluates an expression at every point of a grid only to see what each part of it does.
+pub(crate) async fn explain(
+    expr: &str,
+    span: Span,
+    abort: Option<&AbortSignal>,
+) -> Result<Explained, Failure> {
+    // The answer itself is of no use here.
+    let path = format!("{}&explain=1&limit=1", range_path(expr, span));
+    let answer = api::tree(&path, abort).await?;
+    json::read(answer["data"]["stats"].clone()).map_err(Failure::unreadable)
+}
+
+/// Evaluates an expression at one moment: the values, then warnings and infos.
 pub(crate) async fn query(
     expr: &str,
     time_ms: i64,
     abort: Option<&AbortSignal>,
-) -> Result<Vec<Row>, Failure> {
+) -> Result<(Vec<Row>, Vec<String>), Failure> {
     let time = format!("{}", time_ms as f64 / 1e3);
     let query = url::query(&[("query", expr), ("time", &time)]);
-    Ok(rows(&data(&format!("/api/v1/query{query}"), abort).await?))
+    let answer = api::tree(&format!("/api/v1/query{query}"), abort).await?;
+    Ok((rows(&answer["data"]), remarks(&answer)))
+}
+
+/// The warnings of an answer, then its infos.
+fn remarks(answer: &Value) -> Vec<String> {
+    let lists = ["warnings", "infos"].into_iter().filter_map(|name| answer[name].as_array());
+    lists.flatten().filter_map(Value::as_str).map(str::to_owned).collect()
 }
 
 /// Names of the labels, of one metric when it is given.
@@ -150,9 +231,7 @@ fn rows(data: &Value) -> Vec<Row> {
     let result = &data["result"];
     match data["resultType"].as_str() {
         Some("scalar") => scalar(Reading::Number(number(&result[1]))),
-        Some("string") => {
-            scalar(Reading::Text(result[1].as_str().unwrap_or_default().to_owned()))
-        }
+        Some("string") => scalar(Reading::Text(result[1].as_str().unwrap_or_default().to_owned())),
         _ => series(data)
             .iter()
             .map(|series| Row { labels: labels(series), value: reading(series) })
@@ -213,6 +292,26 @@ mod tests {
             r#"{"data":{"resultType":"matrix","result":[{"metric":{},"histograms":[[10,{"count":"3","sum":"9"}]]}]}}"#,
         );
         assert_eq!((matrix.lines.len(), matrix.histograms), (0, 1));
+    }
+
+    #[test]
+    fn an_explained_answer_is_read() {
+        let text = r#"{"timings":{"evalTotalTime":0.5,"execTotalTime":0.25},"cache":null,
+            "samples":{"totalQueryableSamples":0,"peakSamples":90},
+            "limits":{"samples":50,"series":40,"seconds":30.0},
+            "plan":[{"depth":1,"start":4,"end":9,"what":"rate","series":3,"samples":7,"rows":2,"seconds":0.5}]}"#;
+        let explained: Explained = json::read(json::parse(text).unwrap()).unwrap();
+        assert_eq!((explained.cache, explained.samples.peak_samples), (None, 90));
+        assert_eq!((explained.timings.exec_total_time, explained.limits.seconds), (0.25, 30.0));
+        let part = &explained.plan[0];
+        assert_eq!((part.depth, part.what.as_str(), part.samples), (1, "rate", 7));
+    }
+
+    #[test]
+    fn warnings_come_before_infos() {
+        let answer = json::parse(r#"{"infos":["i"],"warnings":["a","b"]}"#).unwrap();
+        assert_eq!(remarks(&answer), ["a", "b", "i"]);
+        assert!(remarks(&Value::Null).is_empty());
     }
 
     #[test]

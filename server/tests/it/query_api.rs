@@ -212,6 +212,12 @@ async fn a_slow_query_is_logged_with_what_its_parts_did() {
     assert_eq!(parts, ["sum", "rate", "requests_total[5m]"]);
     assert_eq!(plan[1]["series"], 300);
     assert!(plan[1]["seconds"].as_f64().unwrap() > 0.0);
+    let stats = &explained["data"]["stats"];
+    assert!(stats["timings"]["execTotalTime"].as_f64().unwrap() > 0.0);
+    assert_eq!(stats["cache"], json!({ "kept": 501, "steps": 501 }), "asked for without `explain`");
+    assert_eq!(stats["limits"]["series"], 500_000);
+    let instant = server.http.get("/api/v1/query?query=up&explain=1").await.ok();
+    assert_eq!(instant["data"]["stats"]["cache"], Value::Null, "only range queries are kept");
 }
 
 /// A Prometheus with the same data, when it is installed.
