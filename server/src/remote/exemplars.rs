@@ -254,7 +254,8 @@ mod tests {
                 exemplars.add([(series(job), exemplar(at, 1.0, "t"))].into_iter());
                 prop_assert!(exemplars.len() <= most);
                 let ring = lock(&exemplars.ring);
-                prop_assert_eq!(ring.order.len(), ring.series.values().map(VecDeque::len).sum());
+                let all: usize = ring.series.values().map(VecDeque::len).sum();
+                prop_assert_eq!(ring.order.len(), all);
                 prop_assert!(ring.series.values().all(|all| !all.is_empty()));
             }
             let (stored, gone) = (count(&exemplars.stats.stored), count(&exemplars.stats.overwritten));

@@ -224,8 +224,8 @@ mod tests {
             let chunk = message.iter().rposition(|byte| *byte == 0x22).unwrap();
             let (data, end) = message[chunk + 2..].split_at(usize::from(message[chunk + 1]));
             assert_eq!(end, [0x10, 1], "the second question");
-            let value = [&[0x12, 1][..], job.as_bytes()].concat();
-            assert!(message.windows(3).any(|window| window == value), "{job}");
+            let label = [&[0x12, 1][..], job.as_bytes()].concat();
+            assert!(message.windows(3).any(|window| window == label), "{job}");
             let mut samples = import::prometheus::Samples::default();
             import::prometheus::decode_chunk(1, data, &mut samples).unwrap();
             let times: Vec<_> = samples.floats.iter().map(|(time, _)| *time).collect();

@@ -18,6 +18,9 @@ use crate::views::CollectViews;
 /// From this share of a limit on it is told.
 const NEAR: f64 = 0.8;
 
+/// Parts that are nested deeper are not moved in further.
+const DEEPEST: usize = 12;
+
 /// An explained query with its text, as a whole: the text in the box may have gone on.
 #[derive(Debug, Clone)]
 struct Answer {
@@ -136,13 +139,11 @@ fn explained(answer: &Arc<Answer>) -> impl IntoView + use<> {
         let answer = Arc::clone(answer);
         move || marked(&answer, looked_at.get())
     };
-    let (took, work) = (answer.explained.timings.exec_total_time, total);
     view! {
         <pre class="explain-query" tabindex="0" data-testid="explain-query">{text}</pre>
         <dl class="facts is-inline explain-facts">
-            {fact("Took", Unit::Seconds.format(took), String::new())}
-            {fact("Work", Unit::Seconds.format(work), "by all threads".to_owned())}
             {used(&answer.explained).into_iter().map(Used::fact).collect_views()}
+            {fact("Work", Unit::Seconds.format(total), "by all threads".to_owned())}
             {fact("In the cache", cached.to_owned(), steps)}
         </dl>
         {used(&answer.explained).into_iter().filter_map(Used::warning).collect_views()}
@@ -199,7 +200,7 @@ fn row(
 ) -> impl IntoView + use<> {
     let share = if total > 0.0 { part.seconds / total } else { 0.0 };
     let look = move || looked_at.set(Some(number));
-    let indent = format!("{}px", 18 * part.depth);
+    let indent = format!("{}em", part.depth.min(DEEPEST));
     view! {
         <tr
             role="row"
@@ -292,6 +293,7 @@ fn used(explained: &Explained) -> Vec<Used> {
     };
     let (peak, most) = (samples.peak_samples as f64, limits.samples as f64);
     vec![
+        of("Took", "query.timeout", Unit::Seconds, timings.exec_total_time, limits.seconds),
         of("Samples in memory", "query.max_samples", Unit::None, peak, most),
         of(
             "Series of a selector",
@@ -300,7 +302,6 @@ fn used(explained: &Explained) -> Vec<Used> {
             series as f64,
             limits.series as f64,
         ),
-        of("Time", "query.timeout", Unit::Seconds, timings.exec_total_time, limits.seconds),
     ]
 }
 
@@ -351,7 +352,7 @@ mod tests {
         };
         let near: Vec<_> =
             used(&explained).into_iter().filter(Used::is_near).map(|used| used.setting).collect();
-        assert_eq!(near, ["query.max_series", "query.timeout"]);
+        assert_eq!(near, ["query.timeout", "query.max_series"]);
     }
 
     #[test]
