@@ -8,7 +8,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::support::{
-    Folder, Server, eventually,
+    Folder, Server,
     http::{Http, send},
     prometheus::Prometheus,
     remote_writer::now,

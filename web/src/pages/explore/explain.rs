@@ -231,7 +231,7 @@ fn row(
             >
                 {time(part.seconds)}
             </td>
-            <td role="cell" class="plan-share">
+            <td role="cell" class="plan-share" class:is-none=part.seconds == 0.0>
                 <span class="meter-cell">
                     {meter(Some(share), "")}
                     <span class="meter-text num">{percent(share)}</span>
