@@ -24,6 +24,8 @@ pub(crate) struct ChartData {
     pub(crate) lines: Vec<DrawnLine>,
     /// Series that are histograms and cannot be drawn as lines.
     pub(crate) histograms: usize,
+    /// What the server remarks about the queries.
+    pub(crate) remarks: Vec<String>,
 }
 
 /// The lines that one query of a panel brought.
@@ -33,12 +35,14 @@ pub(crate) struct QueryLines {
     pub(crate) expr: String,
     pub(crate) lines: Vec<Line>,
     pub(crate) histograms: usize,
+    pub(crate) remarks: Vec<String>,
 }
 
 impl ChartData {
     /// Joins the answers to all queries of a panel; names and colors follow from the labels.
     pub(crate) fn new(span: Span, queries: Vec<QueryLines>) -> Self {
         let histograms = queries.iter().map(|query| query.histograms).sum();
+        let remarks = queries.iter().flat_map(|query| query.remarks.iter().cloned()).collect();
         let (mut names, mut keys) = (Vec::new(), Vec::new());
         {
             let sources: Vec<Source<'_>> = queries
@@ -66,7 +70,7 @@ impl ChartData {
             .zip(colors)
             .map(|((line, name), color)| DrawnLine { name, color, values: line.values })
             .collect();
-        Self { span, lines, histograms }
+        Self { span, lines, histograms, remarks }
     }
 
     /// How many points the grid has.
@@ -150,6 +154,7 @@ mod tests {
                 line("b", [9.0, f64::NAN, f64::NAN, f64::NAN]),
             ],
             histograms: 0,
+            remarks: Vec::new(),
         };
         ChartData::new(SPAN, vec![query])
     }

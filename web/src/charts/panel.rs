@@ -106,7 +106,8 @@ async fn ask(
             };
             is_about(only, label)
         });
-        Ok(QueryLines { legend, expr, lines: matrix.lines, histograms: matrix.histograms })
+        let prom::Matrix { lines, histograms, remarks } = matrix;
+        Ok(QueryLines { legend, expr, lines, histograms, remarks })
     });
     Ok(ChartData::new(span, try_join_all(answers).await?))
 }
