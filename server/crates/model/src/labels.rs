@@ -5,9 +5,11 @@
 //! as ASCII characters from `@`; a digit that is followed by another one is raised by 32. All bytes of
 //! a length are below 0x80, so the whole stays valid UTF-8 and slices need no check but the boundary.
 
+mod borrowed;
 mod json;
 mod raw;
 
+pub use borrowed::{LabelsJoiner, LabelsList, LabelsRef, OwnedPair, Pair, Pairs};
 pub use raw::RawLabelsPacker;
 
 use std::{cmp::Ordering, fmt, ops::Range, sync::Arc};
@@ -75,23 +77,18 @@ impl Labels {
 
     /// Reads the packed form back, checking every invariant; `None` when it is damaged.
     pub fn from_packed(packed: &str) -> Option<Self> {
-        let mut rest = packed;
-        let mut last: Option<&str> = None;
-        while !rest.is_empty() {
-            let (name, after_name) = take_text(rest)?;
-            let (value, after_value) = take_text(after_name)?;
-            if value.is_empty() || last.is_some_and(|last| last >= name) {
-                return None;
-            }
-            last = Some(name);
-            rest = after_value;
-        }
-        Some(Self(packed.into()))
+        LabelsRef::from_packed(packed).map(LabelsRef::to_labels)
     }
 
     /// The packed form (see the module's documentation), for storage.
     pub fn as_packed(&self) -> &str {
         &self.0
+    }
+
+    /// The set, borrowed.
+    #[expect(clippy::should_implement_trait, reason = "what is returned is no reference")]
+    pub fn as_ref(&self) -> LabelsRef<'_> {
+        LabelsRef::new(&self.0)
     }
 
     /// The identity of the series with these labels.
