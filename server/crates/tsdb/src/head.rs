@@ -178,14 +178,6 @@ impl Head {
         self.slots.get(slot as usize)?.series.as_ref()
     }
 
-    /// All series with their slots.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (u32, &Series)> {
-        self.slots
-            .iter()
-            .enumerate()
-            .filter_map(|(slot, s)| Some((slot as u32, s.series.as_ref()?)))
-    }
-
     /// How many series there are.
     pub(crate) fn len(&self) -> usize {
         self.by_pairs.len()
@@ -459,7 +451,8 @@ mod tests {
     fn the_memory_counted_is_what_a_walk_finds() {
         let mut head = Head::default();
         let walk = |head: &Head| -> usize {
-            let series = head.iter().map(|(_, series)| {
+            let all = head.slots.iter().filter_map(|slot| slot.series.as_ref());
+            let series = all.map(|series| {
                 let sealing = series.sealing.as_deref().map_or(0, Samples::bytes);
                 size_of_val(&*series.pairs) + series.samples.bytes() + sealing
             });

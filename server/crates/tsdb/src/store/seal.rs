@@ -66,11 +66,10 @@ impl Tsdb {
         }
         let metadata = self.state().metadata.clone();
         let row = self.count_failure(builder.finish(metadata.values()))?;
-        let change =
-            BlockChange { add: row.clone(), remove: Vec::new(), delete_frames_up_to: pending.seq };
+        let change = BlockChange { add: row, remove: Vec::new(), delete_frames_up_to: pending.seq };
         self.change_blocks(maintainer, &change)?;
-        let samples = row.as_ref().map_or(0, |row| row.samples);
-        let block = row.map(Block::open).transpose().map_err(unreadable)?;
+        let samples = change.add.as_ref().map_or(0, |row| row.samples);
+        let block = change.add.map(Block::open).transpose().map_err(unreadable)?;
         let mut state = self.state_mut();
         let hold = self.start_hold();
         state.head.finish_seal();
