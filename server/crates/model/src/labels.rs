@@ -420,7 +420,15 @@ fn length_digits(length: usize) -> impl Iterator<Item = u8> {
     })
 }
 
+#[inline]
 fn take_text(packed: &str) -> Option<(&str, &str)> {
+    match packed.as_bytes().first()?.checked_sub(LENGTH_BASE)? {
+        short @ ..32 => packed.get(1..)?.split_at_checked(usize::from(short)),
+        _ => take_long_text(packed),
+    }
+}
+
+fn take_long_text(packed: &str) -> Option<(&str, &str)> {
     let bytes = packed.as_bytes();
     let (mut length, mut scale, mut at) = (0_usize, 1_usize, 0);
     loop {

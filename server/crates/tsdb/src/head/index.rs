@@ -48,9 +48,16 @@ impl HeadIndex {
     /// known, so that there is no such series.
     pub(super) fn find(&self, labels: LabelsRef<'_>, numbers: &mut Vec<u32>) -> bool {
         numbers.clear();
-        labels
-            .pairs()
-            .all(|pair| self.pairs.find(pair).map(|number| numbers.push(number)).is_some())
+        labels.pairs().enumerate().all(|(at, pair)| {
+            let number = self.guess(at, pair).or_else(|| self.pairs.find(pair));
+            number.map(|number| numbers.push(number)).is_some()
+        })
+    }
+
+    /// The number of a pair if it is the one that the series before had at the same place.
+    #[inline]
+    fn guess(&self, at: usize, pair: Pair<'_>) -> Option<u32> {
+        self.recent.get(at).copied().filter(|&guess| self.pairs.is(guess, pair))
     }
 
     /// As [`Self::find`]; pairs that are not known get numbers. They must be given to a series then, by
@@ -58,8 +65,8 @@ impl HeadIndex {
     pub(super) fn intern(&mut self, labels: LabelsRef<'_>, numbers: &mut Vec<u32>) {
         numbers.clear();
         for (at, pair) in labels.pairs().enumerate() {
-            let guess = self.recent.get(at).copied().filter(|&guess| self.pairs.is(guess, pair));
-            numbers.push(guess.unwrap_or_else(|| self.intern_pair(pair)));
+            let number = self.guess(at, pair).unwrap_or_else(|| self.intern_pair(pair));
+            numbers.push(number);
         }
         self.recent.clone_from(numbers);
     }
