@@ -1,6 +1,6 @@
 //! The head: every series that is being written, with its samples since the last seal.
 
-use std::{hash::BuildHasher, sync::Arc};
+use std::{hash::BuildHasher, ops::Range, sync::Arc};
 
 use foldhash::fast::RandomState;
 use hashbrown::{HashTable, hash_table::Entry};
@@ -118,22 +118,60 @@ impl Head {
         if !self.index.find(labels, &mut pairs) {
             return None;
         }
-        let tag = Tag::new(self.hasher.hash_one(&*pairs), 0);
+        self.find_pairs(&pairs, self.hasher.hash_one(&*pairs)).map(|slot| self.reference(slot))
+    }
+
+    fn find_pairs(&self, pairs: &[u32], hash: u64) -> Option<u32> {
+        let tag = Tag::new(hash, 0);
         let is_same = |other: &Tag| {
-            other.agrees_with(tag) && pairs_at(&self.slots, other.number) == Some(&*pairs)
+            other.agrees_with(tag) && pairs_at(&self.slots, other.number) == Some(pairs)
         };
-        let found = self.by_pairs.find(tag.spread(), is_same)?;
-        Some(self.reference(found.number))
+        self.by_pairs.find(tag.spread(), is_same).map(|tag| tag.number)
     }
 
     /// Finds or adds a series and marks it as used.
     pub(crate) fn resolve(&mut self, labels: LabelsRef<'_>) -> SeriesRef {
-        let Self { slots, by_pairs, index, pairs, free, .. } = self;
-        index.intern(labels, pairs);
+        let mut pairs = std::mem::take(&mut self.pairs);
+        pairs.clear();
+        self.index.intern(labels, &mut pairs);
+        let series = self.resolve_pairs(&pairs, self.hasher.hash_one(&*pairs));
+        self.pairs = pairs;
+        series
+    }
+
+    /// As [`Self::resolve`], of many, in order: the looks into memory do not wait for each other.
+    pub(crate) fn resolve_all<'a>(
+        &mut self,
+        all: impl Iterator<Item = LabelsRef<'a>>,
+    ) -> Vec<SeriesRef> {
+        let mut pairs = std::mem::take(&mut self.pairs);
+        pairs.clear();
+        let mut wanted = Vec::new();
+        for labels in all {
+            let start = pairs.len();
+            self.index.intern(labels, &mut pairs);
+            wanted.push((start..pairs.len(), self.hasher.hash_one(&pairs[start..])));
+        }
+        // What is looked at here is in the processor's caches when a series is added.
+        let found: Vec<Option<u32>> = wanted
+            .iter()
+            .map(|(range, hash)| self.find_pairs(&pairs[range.clone()], *hash))
+            .collect();
+        let mut resolve = |((range, hash), found): ((Range<usize>, u64), Option<u32>)| match found {
+            Some(slot) => self.mark_used(slot),
+            None => self.resolve_pairs(&pairs[range], hash),
+        };
+        let all = wanted.into_iter().zip(found).map(&mut resolve).collect();
+        self.pairs = pairs;
+        all
+    }
+
+    fn resolve_pairs(&mut self, pairs: &[u32], hash: u64) -> SeriesRef {
+        let Self { slots, by_pairs, index, free, .. } = self;
         let next = free.last().copied().unwrap_or(slots.len() as u32);
-        let tag = Tag::new(self.hasher.hash_one(&**pairs), next);
+        let tag = Tag::new(hash, next);
         let is_same =
-            |other: &Tag| other.agrees_with(tag) && pairs_at(slots, other.number) == Some(&**pairs);
+            |other: &Tag| other.agrees_with(tag) && pairs_at(slots, other.number) == Some(pairs);
         let slot = match by_pairs.entry(tag.spread(), is_same, |tag| tag.spread()) {
             Entry::Occupied(entry) => entry.get().number,
             Entry::Vacant(entry) => {
@@ -144,15 +182,19 @@ impl Head {
                     (slots.len() - 1) as u32
                 });
                 slots[slot as usize].series = Some(Series {
-                    pairs: pairs.as_slice().into(),
+                    pairs: pairs.into(),
                     samples: Arc::clone(&self.empty),
                     sealing: None,
                 });
-                self.bytes += size_of_val(&**pairs);
+                self.bytes += size_of_val(pairs);
                 index.insert(slot, pairs);
                 slot
             }
         };
+        self.mark_used(slot)
+    }
+
+    fn mark_used(&mut self, slot: u32) -> SeriesRef {
         self.slots[slot as usize].used = self.cuts;
         self.reference(slot)
     }

@@ -179,8 +179,7 @@ impl Tsdb {
 
     /// As [`Self::resolve`], of many series, in order; cheaper than one by one.
     pub fn resolve_all(&self, labels: &LabelsList) -> Vec<SeriesRef> {
-        let mut state = self.state_mut();
-        labels.iter().map(|labels| state.head.resolve(labels)).collect()
+        self.state_mut().head.resolve_all(labels.iter())
     }
 
     /// Writes a flush: to the engine first, then visible to readers as a whole.

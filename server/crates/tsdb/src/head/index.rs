@@ -54,21 +54,28 @@ impl HeadIndex {
         })
     }
 
-    /// The number of a pair if it is the one that the series before had at the same place.
+    /// The number of a pair if it is the one that is expected at its place.
     #[inline]
     fn guess(&self, at: usize, pair: Pair<'_>) -> Option<u32> {
-        self.recent.get(at).copied().filter(|&guess| self.pairs.is(guess, pair))
+        self.pairs.guess(*self.recent.get(at)?, pair)
     }
 
-    /// As [`Self::find`]; pairs that are not known get numbers. They must be given to a series then, by
-    /// [`Self::insert`].
+    /// Adds the numbers of the pairs of a series to `numbers`; pairs that are not known get one. They must
+    /// be given to a series then, by [`Self::insert`].
     pub(super) fn intern(&mut self, labels: LabelsRef<'_>, numbers: &mut Vec<u32>) {
-        numbers.clear();
+        let start = numbers.len();
         for (at, pair) in labels.pairs().enumerate() {
-            let number = self.guess(at, pair).unwrap_or_else(|| self.intern_pair(pair));
+            let number = self.guess(at, pair).unwrap_or_else(|| {
+                let number = self.intern_pair(pair);
+                if let Some(&before) = self.recent.get(at) {
+                    self.pairs.learn(before, number);
+                }
+                number
+            });
             numbers.push(number);
         }
-        self.recent.clone_from(numbers);
+        self.recent.clear();
+        self.recent.extend_from_slice(&numbers[start..]);
     }
 
     fn intern_pair(&mut self, pair: Pair<'_>) -> u32 {
@@ -330,6 +337,7 @@ mod tests {
                         let mut pairs = Vec::new();
                         let is_known = index.find(labels.as_ref(), &mut pairs);
                         let found = pairs.clone();
+                        pairs.clear();
                         index.intern(labels.as_ref(), &mut pairs);
                         prop_assert!(!is_known || found == pairs);
                         index.insert(number as u32, &pairs);

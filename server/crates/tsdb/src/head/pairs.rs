@@ -28,6 +28,8 @@ struct Entry {
     /// Empty when the number is free.
     pair: OwnedPair,
     series: Postings,
+    /// The pair that was at the same place in the series that came after one with this pair.
+    next: u32,
 }
 
 /// Series, ascending. Most pairs that tell series apart have but one.
@@ -57,7 +59,8 @@ impl PairTable {
             Place::Occupied(place) => (place.get().number, false),
             Place::Vacant(place) => {
                 place.insert(tag);
-                let entry = Entry { pair: pair.to_owned(), series: Postings::default() };
+                let series = Postings::default();
+                let entry = Entry { pair: pair.to_owned(), series, next };
                 if free.pop().is_some() {
                     entries[next as usize] = entry;
                 } else {
@@ -69,9 +72,23 @@ impl PairTable {
         }
     }
 
-    /// Whether a number stands for a pair.
+    /// The pair that followed last time on one that the series before has at the same place, if it is this
+    /// one. Series come in order, and most of their labels stay the same or go in circles.
     #[inline]
-    pub(super) fn is(&self, number: u32, pair: Pair<'_>) -> bool {
+    pub(super) fn guess(&self, before: u32, pair: Pair<'_>) -> Option<u32> {
+        let next = self.entries.get(before as usize)?.next;
+        self.is(next, pair).then_some(next)
+    }
+
+    /// Notes what follows on a pair.
+    pub(super) fn learn(&mut self, before: u32, next: u32) {
+        if let Some(entry) = self.entries.get_mut(before as usize) {
+            entry.next = next;
+        }
+    }
+
+    #[inline]
+    fn is(&self, number: u32, pair: Pair<'_>) -> bool {
         self.entries.get(number as usize).is_some_and(|entry| entry.pair.as_pair() == pair)
     }
 
