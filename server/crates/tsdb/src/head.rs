@@ -51,6 +51,8 @@ pub(crate) struct Head {
     pairs: Vec<u32>,
     /// What every series without samples shares.
     empty: Arc<Samples>,
+    /// Whether full chunks are closed as they are, because much has to be appended in little time.
+    is_hasty: bool,
     /// How many times the head was cut.
     cuts: u32,
     late: Vec<(u32, Timestamp, Value)>,
@@ -234,6 +236,12 @@ impl Head {
         &self.index
     }
 
+    /// Whether from now on full chunks are closed as they are, which is quick and takes more memory until
+    /// the next seal.
+    pub(crate) fn set_hasty(&mut self, is_hasty: bool) {
+        self.is_hasty = is_hasty;
+    }
+
     /// Adds a sample. One that is not newer than the newest waits for [`Head::finish`].
     #[inline]
     pub(crate) fn append(&mut self, slot: u32, timestamp: Timestamp, value: &Value) {
@@ -246,7 +254,11 @@ impl Head {
         if series.last_time().is_some_and(|last| timestamp <= last) {
             self.late.push((slot, timestamp, value.clone()));
         } else {
-            let grown = Arc::make_mut(&mut series.samples).append(timestamp, value);
+            let samples = Arc::make_mut(&mut series.samples);
+            if self.is_hasty {
+                self.bytes = self.bytes.wrapping_add_signed(samples.close_as_it_is());
+            }
+            let grown = samples.append(timestamp, value);
             self.bytes = self.bytes.wrapping_add_signed(grown);
         }
     }
