@@ -65,6 +65,7 @@ pub(crate) fn router(app: Shared) -> Router {
         .route("/api/app/setup", post(session::set_up));
     let private = Router::new()
         .nest("/api/v1", prometheus::routes())
+        .merge(prometheus::federation())
         .route("/api/app/overview", get(overview::overview))
         .route("/api/app/services/{name}", get(services::service))
         .route("/api/app/hosts/{name}", get(hosts::host))

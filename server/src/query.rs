@@ -157,6 +157,24 @@ impl Queries {
         Ok((output, texts.get().cloned()))
     }
 
+    /// How many steps of a range query the cache has, and how many there are; `None` when the query is
+    /// not one for it.
+    pub(crate) fn kept_steps(
+        &self,
+        text: &str,
+        range: Range,
+        lookback: Option<Duration>,
+    ) -> Option<(u64, u64)> {
+        let lookback = lookback.unwrap_or(self.engine.options().lookback);
+        let query = Cacheable::of(&promql::parse(text).ok()?, range, lookback)?;
+        self.cache.is_enabled().then(|| self.cache.kept_steps(&query, &self.store))
+    }
+
+    /// How long a query may take at most.
+    pub(crate) fn timeout(&self) -> Duration {
+        self.limits.timeout
+    }
+
     /// Reads from the store on a blocking thread, within the same limits as a query.
     pub(crate) async fn read<T: Send + 'static>(
         &self,

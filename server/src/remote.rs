@@ -2,6 +2,7 @@
 
 pub(crate) mod books;
 mod commits;
+pub(crate) mod exemplars;
 pub(crate) mod gather;
 pub(crate) mod known;
 pub(crate) mod outgoing;

@@ -121,7 +121,13 @@ definitions! {
     WRITE_REPLACED = "bellwether_remote_write_replaced_samples_total", Counter, false,
         "Values that gave way to another one that remote write brought for the same series and time.";
     WRITE_IGNORED = "bellwether_remote_write_ignored_total", Counter, false,
-        "What remote write brought and the store does not keep: exemplars and created times.";
+        "What remote write brought and the store does not keep: created times.";
+    EXEMPLARS = "bellwether_exemplars", Gauge, false,
+        "Exemplars in memory; `remote_write.max_exemplars` is the limit.";
+    EXEMPLARS_STORED = "bellwether_exemplars_stored_total", Counter, false,
+        "Exemplars that remote write brought and that were stored.";
+    EXEMPLARS_DROPPED = "bellwether_exemplars_dropped_total", Counter, false,
+        "Exemplars that gave way to newer ones, were older than the newest of their series, or had bad labels, by reason.";
     WRITE_SERIES = "bellwether_remote_write_series", Gauge, false,
         "Series that remote write keeps alive; `remote_write.max_series` is the limit.";
     SENT_SAMPLES = "bellwether_remote_write_sent_samples_total", Counter, false,

@@ -3,7 +3,10 @@
 use gloo_net::http::{Request, RequestBuilder, Response};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use web_sys::{AbortController, AbortSignal};
+
+use crate::json::{self, Unreadable};
 
 /// Why a request brought nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,6 +28,16 @@ impl Failure {
         }
     }
 
+    pub(crate) fn unreadable(error: Unreadable) -> Self {
+        Self {
+            status: 200,
+            code: "unreadable".to_owned(),
+            message: format!(
+                "The answer cannot be read: {error}. Reload the page to get the server's version of it."
+            ),
+        }
+    }
+
     /// Whether the request itself was wrong, so that sending it again is of no use.
     pub(crate) fn is_refusal(&self) -> bool {
         matches!(self.status, 400 | 404 | 422)
@@ -34,15 +47,6 @@ impl Failure {
     pub(crate) fn is_signed_out(&self) -> bool {
         self.status == 401
     }
-}
-
-/// The error shapes of our own API and of Prometheus's.
-#[derive(serde::Deserialize)]
-struct ErrorBody {
-    #[serde(default, alias = "errorType")]
-    code: String,
-    #[serde(default, alias = "error")]
-    message: String,
 }
 
 /// Aborts its request when it goes out of scope.
@@ -72,12 +76,19 @@ pub(crate) async fn get<T: DeserializeOwned>(
     path: &str,
     abort: Option<&AbortSignal>,
 ) -> Result<T, Failure> {
+    let value = tree(path, abort).await?;
+    json::read(value).map_err(Failure::unreadable)
+}
+
+/// Asks for a JSON document of any shape.
+pub(crate) async fn tree(path: &str, abort: Option<&AbortSignal>) -> Result<Value, Failure> {
     let response = Request::get(path)
         .abort_signal(abort)
         .send()
         .await
         .map_err(|_| Failure::without_answer())?;
-    parse(checked(response).await?).await
+    let text = checked(response).await?.text().await.map_err(|_| Failure::without_answer())?;
+    json::parse(&text).map_err(Failure::unreadable)
 }
 
 /// Sends a JSON document; the answer's body does not matter.
@@ -98,26 +109,45 @@ async fn checked(response: Response) -> Result<Response, Failure> {
     if response.ok() {
         return Ok(response);
     }
-    let status = response.status();
-    let body = response.json::<ErrorBody>().await.ok();
-    let said = body.filter(|body| !body.message.is_empty());
-    Err(said.map_or_else(
-        || Failure {
+    let text = response.text().await.unwrap_or_default();
+    Err(refusal(response.status(), &json::parse(&text).unwrap_or_default()))
+}
+
+/// What an answer that is no success says, in our own API's words or in Prometheus's.
+fn refusal(status: u16, body: &Value) -> Failure {
+    let said = |names: [&str; 2]| names.into_iter().find_map(|name| body.get(name)?.as_str());
+    match said(["message", "error"]) {
+        Some(message) if !message.is_empty() => Failure {
+            status,
+            code: said(["code", "errorType"]).unwrap_or_default().to_owned(),
+            message: message.to_owned(),
+        },
+        _ => Failure {
             status,
             code: "unexpected".to_owned(),
             message: format!("The server answered with status {status}."),
         },
-        |body| Failure { status, code: body.code, message: body.message },
-    ))
+    }
 }
 
-async fn parse<T: DeserializeOwned>(response: Response) -> Result<T, Failure> {
-    let status = response.status();
-    response.json().await.map_err(|error| Failure {
-        status,
-        code: "unreadable".to_owned(),
-        message: format!(
-            "The answer cannot be read: {error}. Reload the page to get the server's version of it."
-        ),
-    })
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refusals_of_both_apis_are_read() {
+        let read = |body: &str| {
+            let failure = refusal(422, &json::parse(body).unwrap_or_default());
+            (failure.code, failure.message)
+        };
+        let said = |code: &str, message: &str| (code.to_owned(), message.to_owned());
+        assert_eq!(read(r#"{"code":"too_long","message":"m"}"#), said("too_long", "m"));
+        assert_eq!(
+            read(r#"{"status":"error","errorType":"bad_data","error":"e"}"#),
+            said("bad_data", "e")
+        );
+        let unexpected = said("unexpected", "The server answered with status 422.");
+        assert_eq!(read("{}"), unexpected);
+        assert_eq!(read("<html>"), unexpected);
+    }
 }

@@ -28,6 +28,7 @@ mod event_query;
 mod fetch;
 mod format;
 mod icons;
+mod json;
 mod legend;
 mod live;
 mod pages;

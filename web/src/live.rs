@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
-use api_types::LiveEvent;
 use leptos::prelude::*;
+use serde_json::Value;
 use wasm_bindgen::{JsCast, prelude::Closure};
 use web_sys::{EventSource, MessageEvent};
+
+use crate::json;
 
 /// After a refusal the browser does not come back by itself; this is when we do.
 const RETRY: Duration = Duration::from_secs(5);
@@ -70,7 +72,7 @@ impl Live {
         let on_event = Closure::<dyn FnMut(MessageEvent)>::new(move |event: MessageEvent| {
             let text = event.data().as_string().unwrap_or_default();
             // An event of a newer server is none of ours.
-            if let Ok(event) = serde_json::from_str(&text) {
+            if let Ok(event) = json::parse(&text) {
                 self.take(&event);
             }
         });
@@ -107,10 +109,11 @@ impl Live {
         }
     }
 
-    fn take(self, event: &LiveEvent) {
-        if let LiveEvent::Tick { at_ms, firing, .. } = event {
-            self.tick_ms.set(Some(*at_ms));
-            self.firing.set(Some(*firing));
+    /// Takes an [`api_types::LiveEvent`]. All but a tick only tell that there is news.
+    fn take(self, event: &Value) {
+        if event["type"] == "tick" {
+            self.tick_ms.set(event["at_ms"].as_i64());
+            self.firing.set(event["firing"].as_u64().map(|firing| firing as u32));
         }
         // A page in the background catches up with the first event after it is seen again.
         if !document().hidden() {

@@ -90,6 +90,15 @@ pub(crate) fn error_position(message: &str) -> Option<(Position, &str)> {
     })
 }
 
+/// Finds the place that the server puts behind a warning or an info, such as `… (1:5)`, and what comes
+/// before it.
+pub(crate) fn remark_position(remark: &str) -> Option<(Position, &str)> {
+    let (text, place) = remark.strip_suffix(')')?.rsplit_once(" (")?;
+    let (line, column) = place.split_once(':')?;
+    let number = |text: &str| text.parse::<usize>().ok().filter(|number| *number > 0);
+    Some((Position { line: number(line)?, column: number(column)? }, text))
+}
+
 /// The first metric in an expression: a name that is no function, keyword, label or duration.
 pub(crate) fn first_metric(expr: &str) -> Option<&str> {
     let mut rest = expr;

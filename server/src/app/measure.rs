@@ -175,13 +175,25 @@ impl App {
             );
         }
         readings.add(t::WRITE_REPLACED, stats.replaced.load(Ordering::Relaxed));
-        for (kind, count) in
-            [("exemplars", &stats.exemplars), ("created_times", &stats.created_times)]
-        {
-            readings.add_labeled(t::WRITE_IGNORED, "kind", kind, count.load(Ordering::Relaxed));
-        }
+        let created_times = stats.created_times.load(Ordering::Relaxed);
+        readings.add_labeled(t::WRITE_IGNORED, "kind", "created_times", created_times);
+        self.measure_exemplars(readings);
         readings.add(t::WRITE_SERIES, self.remote.series());
         self.measure_endpoints(readings);
+    }
+
+    fn measure_exemplars(&self, readings: &mut Readings) {
+        let stats = &self.remote.exemplars.stats;
+        readings.add(t::EXEMPLARS, self.remote.exemplars.len());
+        readings.add(t::EXEMPLARS_STORED, stats.stored.load(Ordering::Relaxed));
+        for (reason, count) in [
+            ("overwritten", &stats.overwritten),
+            ("out_of_order", &stats.out_of_order),
+            ("bad_labels", &stats.bad_labels),
+        ] {
+            let count = count.load(Ordering::Relaxed);
+            readings.add_labeled(t::EXEMPLARS_DROPPED, "reason", reason, count);
+        }
     }
 
     fn measure_endpoints(&self, readings: &mut Readings) {

@@ -460,6 +460,7 @@ fn receiver(config: &Config, store: &Arc<Tsdb>, outgoing: &Arc<Outgoing>) -> Rec
     let defaults = tsdb::Options::default();
     let options = ReceiveOptions {
         max_series: config.remote_write.max_series,
+        max_exemplars: config.remote_write.max_exemplars,
         out_of_order_window_ms: defaults.out_of_order_window.as_millis() as i64,
         future_window_ms: defaults.future_window.as_millis() as i64,
         // The store forgets a series when it was not written between two seals.

@@ -25,6 +25,9 @@ pub(crate) struct RemoteWrite {
     /// Requests that are worked on at the same time; more wait a moment and are then asked to come
     /// again.
     pub(crate) max_concurrent: usize,
+    /// The most exemplars in memory, of all series; the oldest go first. They do not outlive the process.
+    /// Default 10,000, which is 2 to 5 MB; 0 keeps none.
+    pub(crate) max_exemplars: usize,
     /// Where our samples are sent on to.
     #[serde(rename = "endpoint")]
     pub(crate) endpoints: Vec<EndpointTable>,
@@ -36,6 +39,7 @@ impl Default for RemoteWrite {
             max_series: 1_000_000,
             max_message: Bytes(32 << 20),
             max_concurrent: 8,
+            max_exemplars: 10_000,
             endpoints: Vec::new(),
         }
     }

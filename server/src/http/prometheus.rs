@@ -3,6 +3,8 @@
 
 mod admin;
 mod envelope;
+mod exemplars;
+mod federate;
 mod import;
 mod metadata;
 mod params;
@@ -26,6 +28,11 @@ pub(super) use params::parse_time;
 
 use super::Shared;
 
+/// What a Prometheus scrapes, which is not below `/api/v1`.
+pub(super) fn federation() -> Router<Shared> {
+    Router::new().route("/federate", get(federate::federate))
+}
+
 /// The routes below `/api/v1`.
 pub(super) fn routes() -> Router<Shared> {
     Router::new()
@@ -37,7 +44,7 @@ pub(super) fn routes() -> Router<Shared> {
         .route("/labels", get(series::label_names).post(series::label_names))
         .route("/label/{name}/values", get(series::label_values))
         .route("/metadata", get(metadata::metadata))
-        .route("/query_exemplars", get(metadata::exemplars).post(metadata::exemplars))
+        .route("/query_exemplars", get(exemplars::exemplars).post(exemplars::exemplars))
         .route("/targets", get(status::targets))
         .route("/targets/metadata", get(status::targets_metadata))
         .route("/alertmanagers", get(status::alertmanagers))

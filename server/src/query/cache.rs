@@ -114,6 +114,18 @@ impl Cacheable {
     }
 }
 
+impl Cacheable {
+    /// An answer that is kept, with the last of its steps that is still right, when it has any of this
+    /// query's.
+    fn usable(&self, kept: Arc<Kept>, store: &Tsdb) -> Option<(Arc<Kept>, Timestamp)> {
+        let sound = store
+            .changed_since(kept.moment)
+            .map_or(kept.end, |changed| self.last_before(changed).min(kept.end));
+        let until = sound.min(self.range.end);
+        (kept.start <= self.range.start && until >= self.range.start).then_some((kept, until))
+    }
+}
+
 impl Cache {
     pub(crate) fn new(limit_bytes: u64) -> Self {
         Self {
@@ -149,14 +161,7 @@ impl Cache {
         ctx: &Context<'_>,
     ) -> Result<(Output, SharedTexts), EvalError> {
         let moment = store.moment();
-        let kept = self.find(&query.key);
-        let usable = kept.and_then(|kept| {
-            let sound = store
-                .changed_since(kept.moment)
-                .map_or(kept.end, |changed| query.last_before(changed).min(kept.end));
-            let until = sound.min(query.range.end);
-            (kept.start <= query.range.start && until >= query.range.start).then_some((kept, until))
-        });
+        let usable = self.find(&query.key).and_then(|kept| query.usable(kept, store));
         let Some((kept, until)) = usable else {
             self.misses.fetch_add(1, Ordering::Relaxed);
             let output = engine.range(&store.view(), expr, query.range, ctx)?;
@@ -188,6 +193,15 @@ impl Cache {
             self.keep(query, &output, moment, texts.clone());
         }
         Ok((output, texts))
+    }
+
+    /// How many steps of a query are kept, of how many.
+    pub(crate) fn kept_steps(&self, query: &Cacheable, store: &Tsdb) -> (u64, u64) {
+        let Range { start, end, step_ms } = query.range;
+        let steps = |until: Timestamp| ((until - start) / step_ms + 1) as u64;
+        let kept = self.lock().entries.get(&query.key).map(|entry| Arc::clone(&entry.kept));
+        let until = kept.and_then(|kept| query.usable(kept, store)).map(|(_, until)| until);
+        (until.map_or(0, steps), steps(end))
     }
 
     /// The texts of an answer whose steps up to `until` are kept.

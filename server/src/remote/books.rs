@@ -31,7 +31,6 @@ pub(crate) struct ReceiveStats {
     pub(crate) samples: AtomicU64,
     pub(crate) histograms: AtomicU64,
     pub(crate) replaced: AtomicU64,
-    pub(crate) exemplars: AtomicU64,
     pub(crate) created_times: AtomicU64,
     refused: [AtomicU64; Reason::ALL.len()],
     /// By protocol, or none when the headers do not tell, and status code.
@@ -64,7 +63,6 @@ impl ReceiveStats {
         self.samples.fetch_add(received.samples, Ordering::Relaxed);
         self.histograms.fetch_add(received.histograms, Ordering::Relaxed);
         self.replaced.fetch_add(received.replaced, Ordering::Relaxed);
-        self.exemplars.fetch_add(received.exemplars, Ordering::Relaxed);
         self.created_times.fetch_add(received.created_times, Ordering::Relaxed);
         for (reason, count) in Reason::ALL.iter().zip(&self.refused) {
             count.fetch_add(received.refusals.count(*reason), Ordering::Relaxed);

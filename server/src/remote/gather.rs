@@ -3,10 +3,10 @@
 use std::collections::HashSet;
 
 use model::{
-    Metadata, Timestamp, Value,
+    Labels, Metadata, Timestamp, Value,
     labels::{LabelsList, RawLabelsPacker},
 };
-use remote::{BadLabels, Message, Series, WireError};
+use remote::{BadLabels, Exemplar, Message, Series, WireError};
 use tsdb::{Committed, SeriesRef, Tsdb};
 
 use super::{
@@ -46,7 +46,7 @@ pub(crate) struct Received {
     pub(crate) histograms: u64,
     /// Values that took the place of another one of the same series and time.
     pub(crate) replaced: u64,
-    /// Exemplars, which are not kept.
+    /// Exemplars that were stored.
     pub(crate) exemplars: u64,
     /// Series that say when they were created, which is not kept.
     pub(crate) created_times: u64,
@@ -58,6 +58,10 @@ pub(crate) struct Received {
 pub(super) struct Gathered {
     samples: Vec<(SeriesRef, Timestamp, Value)>,
     metadata: Vec<Metadata>,
+    /// With the labels of their series.
+    pub(super) exemplars: Vec<(Labels, Exemplar)>,
+    /// Exemplars whose labels make no sense.
+    pub(super) bad_exemplars: u64,
     pub(super) received: Received,
 }
 
@@ -174,7 +178,6 @@ impl<'a> Gathering<'a> {
 
     fn take(&mut self, incoming: &Incoming<'_>) -> Result<(), WireError> {
         let series = &incoming.series;
-        self.out.received.exemplars += u64::from(series.exemplars);
         self.out.received.created_times += u64::from(series.has_created_time);
         let (number, reference) = match &incoming.found {
             Some(Ok(found)) => *found,
@@ -196,6 +199,9 @@ impl<'a> Gathering<'a> {
         }
         if series.has_histograms {
             self.histograms(series, reference)?;
+        }
+        if series.has_exemplars && self.options.max_exemplars > 0 {
+            self.exemplars(series)?;
         }
         if let Some(said) = series.metadata()?
             && self.known.says_new(number, said.key())
@@ -221,6 +227,18 @@ impl<'a> Gathering<'a> {
                     let describe = || format!("{} at {timestamp}: {error}", series.describe());
                     self.out.received.refusals.note(Reason::BadHistogram, 1, describe);
                 }
+            }
+        }
+        Ok(())
+    }
+
+    fn exemplars(&mut self, series: &Series<'_>) -> Result<(), WireError> {
+        // The labels were looked at when the series was.
+        let Ok(labels) = series.labels() else { return Ok(()) };
+        for exemplar in series.exemplars() {
+            match exemplar? {
+                Ok(exemplar) => self.out.exemplars.push((labels.clone(), exemplar)),
+                Err(_) => self.out.bad_exemplars += 1,
             }
         }
         Ok(())

@@ -14,6 +14,7 @@ use tsdb::{Health, Tsdb};
 use super::{
     books::{ReceiveStats, lock},
     commits::Commits,
+    exemplars::Exemplars,
     gather::{Gathering, Received},
     known::KnownSeries,
     outgoing::Outgoing,
@@ -24,6 +25,8 @@ use super::{
 pub(crate) struct ReceiveOptions {
     /// Series that remote writers may keep alive in all.
     pub(crate) max_series: usize,
+    /// Exemplars in memory; 0 keeps none.
+    pub(crate) max_exemplars: usize,
     /// How far behind now a sample may be, in milliseconds.
     pub(crate) out_of_order_window_ms: i64,
     /// How far ahead of now a sample may be, in milliseconds.
@@ -53,6 +56,7 @@ pub(crate) struct Receiver {
     seed: u64,
     known: Mutex<KnownSeries>,
     commits: Commits,
+    pub(crate) exemplars: Exemplars,
     pub(crate) stats: ReceiveStats,
 }
 
@@ -65,6 +69,7 @@ impl Receiver {
             seed: rand::random(),
             known: Mutex::new(KnownSeries::new(options.max_series, options.idle_ms)),
             commits: Commits::default(),
+            exemplars: Exemplars::new(options.max_exemplars),
             stats: ReceiveStats::default(),
         }
     }
@@ -104,6 +109,8 @@ impl Receiver {
         if !is_durable {
             return Err(ReceiveError::Unavailable);
         }
+        gathered.received.exemplars = self.exemplars.add(gathered.exemplars.drain(..));
+        self.exemplars.note_bad(gathered.bad_exemplars);
         if self.outgoing.is_enabled() {
             self.outgoing.offer(gathered.rows(&self.store));
         }

@@ -63,6 +63,14 @@ fn pages(alert: &str) -> Vec<Page> {
         page("/uptime/gone", "[data-testid=outages] tr"),
         page("/explore", "[data-testid=metrics] li"),
         charted("/explore?q=rate(shop_requests[1m])&range=5m", "[data-testid=result-table]", 1),
+        Page {
+            charts: 1,
+            ..opened(
+                "/explore?q=rate(shop_requests[1m])&range=5m",
+                "[data-testid=plan]",
+                "[data-testid=explain-toggle]",
+            )
+        },
         refused("/explore?q=rate(", "[data-testid=query-error]"),
         page("/explore?q=nobody_sends_this", ".empty"),
         page("/runbooks", "[data-testid=runbooks] li"),

@@ -16,6 +16,7 @@ async fn a_stranger_sees_only_health_and_the_sign_in() {
         "/api/app/alerts",
         "/api/app/live",
         "/render/chart.png?query=1",
+        "/federate?match[]=up",
         "/metrics",
         "/connections",
         "/info",

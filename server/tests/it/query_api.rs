@@ -1,16 +1,16 @@
 //! Queries over HTTP: what Grafana asks, limits, and the same requests to a real Prometheus.
 
-use std::{io::Read as _, path::PathBuf, process::Stdio, time::Duration};
+use std::{io::Read as _, time::Duration};
 
 use model::{Labels, Value as Sample};
 use remote::{Encoder, Protocol};
 use reqwest::Method;
 use serde_json::{Value, json};
-use tokio::process::{Child, Command};
 
 use crate::support::{
-    Folder, Server, eventually,
+    Folder, Server,
     http::{Http, send},
+    prometheus::Prometheus,
     remote_writer::now,
 };
 
@@ -212,44 +212,14 @@ async fn a_slow_query_is_logged_with_what_its_parts_did() {
     assert_eq!(parts, ["sum", "rate", "requests_total[5m]"]);
     assert_eq!(plan[1]["series"], 300);
     assert!(plan[1]["seconds"].as_f64().unwrap() > 0.0);
-}
-
-/// A Prometheus with the same data, when it is installed.
-struct Prometheus {
-    http: Http,
-    _child: Child,
-}
-
-impl Prometheus {
-    async fn start(folder: &Folder) -> Option<Self> {
-        let folders = std::env::var_os("PATH")?;
-        let mut all = std::env::split_paths(&folders).map(|folder| folder.join("prometheus"));
-        let binary: PathBuf = all.find(|path| path.is_file())?;
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap();
-        drop(listener);
-        let config = folder.write("prometheus.yml", "");
-        let child = Command::new(binary)
-            .arg(format!("--config.file={}", config.display()))
-            .arg(format!("--storage.tsdb.path={}", folder.path("prometheus").display()))
-            .arg(format!("--web.listen-address={address}"))
-            .arg("--web.enable-remote-write-receiver")
-            .arg("--enable-feature=promql-per-step-stats")
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .kill_on_drop(true)
-            .spawn()
-            .unwrap();
-        let http = Http::new(&format!("http://{address}"));
-        eventually("Prometheus is ready", async || {
-            match http.request(Method::GET, "/-/ready").send().await {
-                Ok(answer) if answer.status().is_success() => Ok(()),
-                other => Err(format!("{other:?}")),
-            }
-        })
-        .await;
-        Some(Self { http, _child: child })
-    }
+    let stats = &explained["data"]["stats"];
+    assert!(stats["timings"]["execTotalTime"].as_f64().unwrap() > 0.0);
+    assert_eq!(stats["cache"]["steps"], 501);
+    // What a flush brought meanwhile may have changed the last steps.
+    assert!(stats["cache"]["kept"].as_u64().unwrap() > 400, "asked for without `explain`: {stats}");
+    assert_eq!(stats["limits"]["series"], 500_000);
+    let instant = server.http.get("/api/v1/query?query=up&explain=1").await.ok();
+    assert_eq!(instant["data"]["stats"]["cache"], Value::Null, "only range queries are kept");
 }
 
 /// The form of a value: its keys and types, with the first element of a list for all.
@@ -267,7 +237,7 @@ fn form(value: &Value) -> Value {
 #[tokio::test]
 async fn answers_are_those_of_prometheus() {
     let folder = Folder::new();
-    let Some(peer) = Prometheus::start(&folder).await else { return };
+    let Some(peer) = Prometheus::start(&folder, "").await else { return };
     let (server, end) = server(&folder, 6, &[]).await;
     write(&peer.http, &samples(end * 1000, 6)).await;
     let start = end - 590;

@@ -7,6 +7,7 @@ pub(crate) mod folder;
 pub(crate) mod http;
 pub(crate) mod mailbox;
 pub(crate) mod postgres;
+pub(crate) mod prometheus;
 pub(crate) mod python;
 pub(crate) mod remote_writer;
 pub(crate) mod server;

@@ -1,6 +1,6 @@
 //! What a chart shows.
 
-use ::chart::{Emphasis, Rgb, Series, Theme, Unit, Window, palette};
+use ::chart::{Emphasis, Rgb, Series, Theme, Window, palette};
 
 use crate::legend::{self, Source};
 use crate::prom::Line;
@@ -24,6 +24,8 @@ pub(crate) struct ChartData {
     pub(crate) lines: Vec<DrawnLine>,
     /// Series that are histograms and cannot be drawn as lines.
     pub(crate) histograms: usize,
+    /// What the server remarks about the queries.
+    pub(crate) remarks: Vec<String>,
 }
 
 /// The lines that one query of a panel brought.
@@ -33,12 +35,14 @@ pub(crate) struct QueryLines {
     pub(crate) expr: String,
     pub(crate) lines: Vec<Line>,
     pub(crate) histograms: usize,
+    pub(crate) remarks: Vec<String>,
 }
 
 impl ChartData {
     /// Joins the answers to all queries of a panel; names and colors follow from the labels.
     pub(crate) fn new(span: Span, queries: Vec<QueryLines>) -> Self {
         let histograms = queries.iter().map(|query| query.histograms).sum();
+        let remarks = queries.iter().flat_map(|query| query.remarks.iter().cloned()).collect();
         let (mut names, mut keys) = (Vec::new(), Vec::new());
         {
             let sources: Vec<Source<'_>> = queries
@@ -66,7 +70,7 @@ impl ChartData {
             .zip(colors)
             .map(|((line, name), color)| DrawnLine { name, color, values: line.values })
             .collect();
-        Self { span, lines, histograms }
+        Self { span, lines, histograms, remarks }
     }
 
     /// How many points the grid has.
@@ -131,19 +135,6 @@ pub(crate) fn last_value(line: &DrawnLine) -> f64 {
     line.values.iter().rev().copied().find(|value| !value.is_nan()).unwrap_or(f64::NAN)
 }
 
-/// The unit of a panel as the drawing code names it.
-pub(crate) fn unit(unit: api_types::Unit) -> Unit {
-    match unit {
-        api_types::Unit::None => Unit::None,
-        api_types::Unit::Ratio => Unit::Ratio,
-        api_types::Unit::Seconds => Unit::Seconds,
-        api_types::Unit::Milliseconds => Unit::Milliseconds,
-        api_types::Unit::Bytes => Unit::Bytes,
-        api_types::Unit::BytesPerSecond => Unit::BytesPerSecond,
-        api_types::Unit::PerSecond => Unit::PerSecond,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -163,6 +154,7 @@ mod tests {
                 line("b", [9.0, f64::NAN, f64::NAN, f64::NAN]),
             ],
             histograms: 0,
+            remarks: Vec::new(),
         };
         ChartData::new(SPAN, vec![query])
     }

@@ -2,6 +2,7 @@
 
 mod browser;
 mod editor;
+mod explain;
 mod result;
 
 use leptos::prelude::*;
@@ -39,6 +40,14 @@ impl Catalog {
         catalog
     }
 
+    /// Whether a metric is a counter, whatever its name says.
+    fn is_counter(self, metric: &str) -> bool {
+        self.metadata.with(|all| {
+            all.get(metric)
+                .is_some_and(|entries| entries.iter().any(|entry| entry.kind == "counter"))
+        })
+    }
+
     /// The unit of a metric as sent; empty when it is not known.
     fn unit_of(self, metric: &str) -> String {
         self.metadata.with(|all| {
@@ -74,13 +83,15 @@ pub(crate) fn ExplorePage() -> impl IntoView {
         let options = NavigateOptions { scroll: false, ..NavigateOptions::default() };
         navigate(&path, options);
     });
+    // Open stays open from one query to the next.
+    let explain = RwSignal::new(false);
     let has_query = Memo::new(move |_| query.with(|query| !query.is_empty()));
     view! {
         <PageHead title=Signal::stored("Explore".to_owned()) has_range=true/>
         <div class="stack">
             <QueryEditor draft catalog on_run=run/>
             <Show when=move || has_query.get() fallback=move || view! { <MetricBrowser catalog on_choose=run/> }>
-                <QueryResult query=query.into() runs=runs.into() catalog/>
+                <QueryResult query=query.into() runs=runs.into() catalog explain/>
             </Show>
         </div>
     }

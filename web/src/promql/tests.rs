@@ -80,3 +80,14 @@ fn units_follow_from_metric_and_function() {
 fn a_name_with_quotes_stays_one_string() {
     assert_eq!(quoted(r#"a"b\c"#), r#""a\"b\\c""#);
 }
+
+#[test]
+fn the_place_of_a_remark_stands_behind_it() {
+    let remark = "PromQL info: metric might not be a counter, name (x) (1:6)";
+    let (position, text) = remark_position(remark).unwrap();
+    assert_eq!((position.line, position.column), (1, 6));
+    assert_eq!(text, "PromQL info: metric might not be a counter, name (x)");
+    for without in ["results truncated due to limit", "a page is damaged (1:0)", "x (y)"] {
+        assert!(remark_position(without).is_none(), "{without}");
+    }
+}

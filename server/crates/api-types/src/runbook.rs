@@ -19,7 +19,7 @@ pub struct RunbookRow {
 
 /// A part of a runbook in order of the file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case")]
+#[serde(tag = "kind", rename_all = "snake_case", try_from = "FlatBlock")]
 pub enum Block {
     /// Markdown rendered to HTML by the server: safe, raw HTML in the source is escaped.
     Html {
@@ -31,6 +31,26 @@ pub enum Block {
         /// What to draw.
         panel: Panel,
     },
+}
+
+/// A [`Block`] as it is read: serde's own way to read a tagged variant needs a parser for values of any
+/// shape, which the browser would have to download.
+#[derive(Deserialize)]
+struct FlatBlock {
+    html: Option<String>,
+    panel: Option<Panel>,
+}
+
+impl TryFrom<FlatBlock> for Block {
+    type Error = &'static str;
+
+    fn try_from(block: FlatBlock) -> Result<Self, Self::Error> {
+        match block {
+            FlatBlock { html: Some(html), .. } => Ok(Self::Html { html }),
+            FlatBlock { panel: Some(panel), .. } => Ok(Self::Panel { panel }),
+            FlatBlock { .. } => Err("a block of a runbook with neither html nor panel"),
+        }
+    }
 }
 
 /// Answer of `GET /api/app/runbooks/{name}`.

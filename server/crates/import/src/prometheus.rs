@@ -17,6 +17,7 @@ use std::io::{Read, Seek};
 
 pub use chunk::{Samples, decode_chunk};
 pub use tombstones::Tombstones;
+pub use xor::encode_numbers;
 
 use crate::sink::{ReadError, Sink};
 use chunk::Segment;

@@ -20,7 +20,9 @@
 //! `prompb/remote.proto` and
 //! `prompb/io/prometheus/write/v2/types.proto` in Prometheus.
 
+mod chunked;
 mod encode;
+mod exemplar;
 mod histogram;
 mod labels;
 mod message;
@@ -32,12 +34,14 @@ mod snappy;
 mod tests;
 mod wire;
 
+pub use chunked::{Chunk, put_chunked_series};
 pub use encode::{Encoder, metadata_request};
+pub use exemplar::Exemplar;
 pub use histogram::BadHistogram;
 pub use labels::{BadLabels, MAX_LABEL_BYTES};
 pub use message::{Message, Series};
 pub use metadata::SeriesMetadata;
 pub use protocol::{HeaderError, Protocol};
-pub use read::{BadReadRequest, ReadQuery, read_answer, read_queries};
+pub use read::{BadReadRequest, ReadQuery, ReadRequest, read_answer, read_request};
 pub use snappy::{UnpackError, pack, unpack, unpack_into};
 pub use wire::WireError;

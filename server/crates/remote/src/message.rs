@@ -12,6 +12,7 @@ use model::{
 use xxhash_rust::xxh3::{xxh3_64_with_seed, xxh3_128_with_seed};
 
 use crate::{
+    exemplar::{self, Exemplar},
     histogram::{self, BadHistogram},
     labels::{self, BadLabels},
     metadata::{self, SeriesMetadata},
@@ -117,6 +118,10 @@ impl<'a> Message<'a> {
         })
     }
 
+    pub(crate) fn protocol(&self) -> Protocol {
+        self.protocol
+    }
+
     pub(crate) fn symbol(&self, number: u64) -> Result<&'a [u8], WireError> {
         let found = usize::try_from(number).ok().and_then(|at| self.symbols.get(at));
         found.copied().ok_or(WireError::Symbol(number))
@@ -174,8 +179,8 @@ pub struct Series<'m> {
     has_more_samples: bool,
     /// Whether native histograms came with it.
     pub has_histograms: bool,
-    /// How many exemplars came with it.
-    pub exemplars: u32,
+    /// Whether exemplars came with it.
+    pub has_exemplars: bool,
     /// Whether it says when it was created.
     pub has_created_time: bool,
 }
@@ -194,7 +199,7 @@ impl<'m> Series<'m> {
             first_sample: None,
             has_more_samples: false,
             has_histograms: false,
-            exemplars: 0,
+            has_exemplars: false,
             has_created_time: false,
         };
         series.look_over()?;
@@ -218,7 +223,7 @@ impl<'m> Series<'m> {
             } else if number == known.histograms {
                 self.has_histograms = true;
             } else if number == known.exemplars {
-                self.exemplars += 1;
+                self.has_exemplars = true;
             } else if number == known.metadata {
                 self.metadata = Some(field.bytes(number)?);
             } else if number == known.created {
@@ -318,6 +323,22 @@ impl<'m> Series<'m> {
         fields(self.rest).filter_map(move |field| match field {
             Ok((number, field)) if number == wanted => {
                 Some(field.bytes(number).and_then(histogram::read))
+            }
+            Ok(_) => None,
+            Err(error) => Some(Err(error)),
+        })
+    }
+
+    /// The exemplars in the order in which they were sent, until the first damage. One whose labels make
+    /// no sense spoils only itself.
+    pub fn exemplars(
+        &self,
+    ) -> impl Iterator<Item = Result<Result<Exemplar, BadLabels>, WireError>> + 'm {
+        let message = self.message;
+        let wanted = Fields::of(message.protocol).exemplars;
+        fields(self.rest).filter_map(move |field| match field {
+            Ok((number, field)) if number == wanted => {
+                Some(field.bytes(number).and_then(|bytes| exemplar::read(bytes, message)))
             }
             Ok(_) => None,
             Err(error) => Some(Err(error)),

@@ -1,11 +1,22 @@
 //! Remote read: what is asked for, and the answer in the form of samples.
 //!
-//! Source: `prompb/remote.proto` in Prometheus. The answer in chunks is not offered: a client that would
-//! take it takes samples too.
+//! Source: `prompb/remote.proto` in Prometheus.
 
 use model::{MatchOp, Matcher, Timestamp, matcher::MatcherError};
 
 use crate::wire::{Field, Reader, WireError, put_bytes};
+
+/// `STREAMED_XOR_CHUNKS` among the types of answers.
+const CHUNKS: u64 = 1;
+
+/// What a client asks for.
+#[derive(Debug, Clone)]
+pub struct ReadRequest {
+    /// The questions in order.
+    pub queries: Vec<ReadQuery>,
+    /// Whether the client would rather have chunks than samples.
+    pub wants_chunks: bool,
+}
 
 /// One of the questions of a request.
 #[derive(Debug, Clone)]
@@ -39,15 +50,25 @@ pub enum BadReadRequest {
 ///
 /// # Errors
 /// When it is damaged or a matcher makes no sense.
-pub fn read_queries(message: &[u8]) -> Result<Vec<ReadQuery>, BadReadRequest> {
+pub fn read_request(message: &[u8]) -> Result<ReadRequest, BadReadRequest> {
     let mut queries = Vec::new();
+    // Of the types that the client names, the first that is known here counts, and all are.
+    let mut first_type = None;
     let mut reader = Reader::new(message);
     while let Some((number, field)) = reader.field()? {
-        if number == 1 {
-            queries.push(query(field.bytes(number)?)?);
+        match (number, field) {
+            (1, _) => queries.push(query(field.bytes(number)?)?),
+            (2, Field::Bytes(packed)) if !packed.is_empty() => {
+                let named = Reader::new(packed).varint()?;
+                first_type.get_or_insert(named);
+            }
+            (2, Field::Varint(named)) => {
+                first_type.get_or_insert(named);
+            }
+            _ => {}
         }
     }
-    Ok(queries)
+    Ok(ReadRequest { queries, wants_chunks: first_type == Some(CHUNKS) })
 }
 
 /// The answer to a request: for each question the series as [`Encoder`](crate::Encoder) writes them for
@@ -128,11 +149,26 @@ mod tests {
                 .iter()
                 .enumerate()
         {
-            let queries = read_queries(&request(kind as u64, "job", "a.*")).unwrap();
+            let ReadRequest { queries, wants_chunks } =
+                read_request(&request(kind as u64, "job", "a.*")).unwrap();
+            assert!(wants_chunks);
             let [query] = &*queries else { panic!("{queries:?}") };
             assert_eq!((query.start, query.end), (-5, 70));
             let [matcher] = &*query.matchers else { panic!("{query:?}") };
             assert_eq!((&*matcher.name, matcher.op, &*matcher.value), ("job", *expected, "a.*"));
+        }
+    }
+
+    #[test]
+    fn the_first_type_of_answer_that_is_named_counts() {
+        for (name, message, expected) in [
+            ("none", &[][..], false),
+            ("samples", &[0x10, 0], false),
+            ("chunks, packed", &[0x12, 2, 1, 0], true),
+            ("samples before chunks, packed", &[0x12, 2, 0, 1], false),
+            ("chunks before samples", &[0x10, 1, 0x10, 0], true),
+        ] {
+            assert_eq!(read_request(message).unwrap().wants_chunks, expected, "{name}");
         }
     }
 
@@ -142,7 +178,7 @@ mod tests {
             ("type", request(4, "a", "b"), "matchers have no type 4"),
             ("pattern", request(2, "a", "("), "("),
         ] {
-            let error = read_queries(&message).unwrap_err().to_string();
+            let error = read_request(&message).unwrap_err().to_string();
             assert!(error.contains(expected), "{name}: {error}");
         }
     }
@@ -150,7 +186,7 @@ mod tests {
     proptest! {
         #[test]
         fn property_any_bytes_are_survived(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
-            drop(read_queries(&bytes));
+            drop(read_request(&bytes));
         }
     }
 }

@@ -8,7 +8,7 @@ use model::{
 use proptest::prelude::*;
 
 use crate::{
-    BadLabels, Encoder, Message, Protocol, WireError, metadata_request,
+    BadLabels, Encoder, Exemplar, Message, Protocol, WireError, metadata_request,
     wire::{put_bytes, put_double, put_number, put_present_number, put_varint},
 };
 
@@ -277,8 +277,57 @@ fn fields_may_come_in_any_order_and_form() {
     assert_eq!(loose.labels(), Ok(expected));
     assert_eq!(packed.key(), loose.key());
     assert_eq!(loose.samples().collect::<Vec<_>>(), [Ok((9, 2.5))]);
-    assert_eq!((loose.exemplars, loose.has_created_time), (1, true));
-    assert_eq!((packed.exemplars, packed.has_created_time), (0, false));
+    assert_eq!((loose.has_exemplars, loose.has_created_time), (true, true));
+    assert_eq!((packed.has_exemplars, packed.has_created_time), (false, false));
+}
+
+#[test]
+fn exemplars_of_both_protocols_are_read() {
+    let tail = |out: &mut Vec<u8>| {
+        put_double(out, 2, 0.5);
+        put_number(out, 3, 1_700);
+    };
+    let mut labels = Vec::new();
+    for (name, value) in [("trace_id", "abc"), ("a", "é")] {
+        let mut label = Vec::new();
+        put_bytes(&mut label, 1, name.as_bytes());
+        put_bytes(&mut label, 2, value.as_bytes());
+        put_bytes(&mut labels, 1, &label);
+    }
+    tail(&mut labels);
+    let mut series = Vec::new();
+    put_bytes(&mut series, 3, &labels);
+    put_bytes(&mut series, 3, b"\x0a\x04\x0a\x00\x12\x00");
+    let mut first = Vec::new();
+    put_bytes(&mut first, 1, &series);
+
+    let (mut packed, mut loose, mut series) = (Vec::new(), Vec::new(), Vec::new());
+    put_bytes(&mut packed, 1, &[1, 2, 3, 4]);
+    tail(&mut packed);
+    for number in 1..=4 {
+        put_present_number(&mut loose, 1, number);
+    }
+    tail(&mut loose);
+    put_bytes(&mut series, 4, &packed);
+    put_bytes(&mut series, 4, &loose);
+    put_bytes(&mut series, 4, &[0x0a, 1, 9]);
+    let second = v2_message(&["", "trace_id", "abc", "a", "é"], &series);
+
+    let expected = Exemplar {
+        labels: Labels::from_pairs([("a", "é"), ("trace_id", "abc")]),
+        value: 0.5,
+        timestamp: 1_700,
+    };
+    let read = |protocol, bytes: &[u8]| -> Vec<_> {
+        let message = Message::open(protocol, bytes, 0).unwrap();
+        let series = message.series().next().unwrap().unwrap();
+        assert!(series.has_exemplars);
+        series.exemplars().collect()
+    };
+    let (good, bad) = (Ok(Ok(expected)), Ok(Err(BadLabels::EmptyName)));
+    assert_eq!(read(Protocol::V1, &first), [good.clone(), bad]);
+    let nowhere = Err(WireError::Symbol(9));
+    assert_eq!(read(Protocol::V2, &second), [good.clone(), good, nowhere]);
 }
 
 #[test]

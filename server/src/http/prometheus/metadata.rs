@@ -46,12 +46,6 @@ pub(super) async fn metadata(
     Ok(Success::new(entries).into_response())
 }
 
-/// Exemplars are not kept; Grafana asks for them all the same.
-pub(super) async fn exemplars(params: Params) -> Result<Response, Failure> {
-    params.required("query")?;
-    Ok(Success::new(Vec::<()>::new()).into_response())
-}
-
 /// The version of Prometheus whose API this is; Grafana chooses its features by it.
 const API_VERSION: &str = "3.5.0";
 

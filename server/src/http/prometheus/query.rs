@@ -9,6 +9,7 @@ use axum::{
 };
 use promql::{Level, Output, Range};
 use serde_json::json;
+use tokio::time::Instant;
 
 use super::{
     envelope::{Failure, Success},
@@ -31,8 +32,10 @@ pub(super) async fn instant(
     let at = params.time("time")?.unwrap_or_else(|| app.clock.now());
     let limit = params.limit()?;
     let wants = Wants::of(&params);
+    let started = Instant::now();
     let output = app.queries.instant(text, at, options(&params, wants)?).await?;
-    Ok(answer(text, (output, None), limit, wants).into_response(&headers))
+    let cost = Cost { took: started.elapsed(), kept_steps: None };
+    Ok(answer(&app, text, (output, None), limit, wants, cost).into_response(&headers))
 }
 
 /// The values of an expression at every step.
@@ -49,8 +52,13 @@ pub(super) async fn range(
     let limit = params.limit()?;
     let range = Range { start, end, step_ms };
     let wants = Wants::of(&params);
-    let answered = app.queries.range(text, range, options(&params, wants)?).await?;
-    Ok(answer(text, answered, limit, wants).into_response(&headers))
+    let options = options(&params, wants)?;
+    let kept_steps =
+        wants.plan.then(|| app.queries.kept_steps(text, range, options.lookback)).flatten();
+    let started = Instant::now();
+    let answered = app.queries.range(text, range, options).await?;
+    let cost = Cost { took: started.elapsed(), kept_steps };
+    Ok(answer(&app, text, answered, limit, wants, cost).into_response(&headers))
 }
 
 /// The expression, parsed and printed again.
@@ -79,6 +87,15 @@ impl Wants {
     }
 }
 
+/// What a query cost beside what its parts say.
+#[derive(Debug, Clone, Copy)]
+struct Cost {
+    /// From the question to the result, with the time it waited for its turn.
+    took: Duration,
+    /// How many steps the cache has, of how many; `None` when it has no part in the query.
+    kept_steps: Option<(u64, u64)>,
+}
+
 fn options(params: &Params, wants: Wants) -> Result<QueryOptions, Failure> {
     let duration = |name| {
         Ok::<_, Failure>(match params.duration_ms(name)? {
@@ -97,10 +114,12 @@ fn options(params: &Params, wants: Wants) -> Result<QueryOptions, Failure> {
 }
 
 fn answer(
+    app: &Shared,
     text: &str,
     (output, texts): (Output, SharedTexts),
     limit: usize,
     wants: Wants,
+    cost: Cost,
 ) -> Answer {
     let mut warnings = output.annotations.render(Level::Warning, text);
     warnings.extend(output.left_out.iter().cloned());
@@ -108,12 +127,13 @@ fn answer(
         warnings.push("results truncated due to limit".to_owned());
     }
     let infos = output.annotations.render(Level::Info, text);
-    let stats = (wants.stats || wants.plan).then(|| stats(&output, wants));
+    let stats = (wants.stats || wants.plan).then(|| stats(app, &output, wants, cost));
     Answer { output, limit, texts, warnings, infos, stats }
 }
 
-/// `data.stats` as Prometheus has it, and with `explain` a list `plan` beside it.
-fn stats(output: &Output, wants: Wants) -> serde_json::Value {
+/// `data.stats` as Prometheus has it, and with `explain` a list `plan` beside it, what of the answer is
+/// kept, and what a query may take.
+fn stats(app: &Shared, output: &Output, wants: Wants, cost: Cost) -> serde_json::Value {
     let nodes = output.plan.as_ref().map_or(&[][..], |plan| &plan.nodes);
     let seconds = nodes.iter().map(|node| node.work.time).sum::<Duration>().as_secs_f64();
     let mut samples = json!({
@@ -131,7 +151,7 @@ fn stats(output: &Output, wants: Wants) -> serde_json::Value {
             "queryPreparationTime": 0,
             "innerEvalTime": seconds,
             "execQueueTime": 0,
-            "execTotalTime": seconds,
+            "execTotalTime": cost.took.as_secs_f64(),
         },
         "samples": samples,
     });
@@ -149,6 +169,16 @@ fn stats(output: &Output, wants: Wants) -> serde_json::Value {
             })
         });
         stats["plan"] = plan.collect();
+        stats["cache"] = match cost.kept_steps {
+            Some((kept, steps)) => json!({ "kept": kept, "steps": steps }),
+            None => serde_json::Value::Null,
+        };
+        let most = app.queries.engine().options();
+        stats["limits"] = json!({
+            "samples": most.max_samples,
+            "series": most.max_series,
+            "seconds": app.queries.timeout().as_secs_f64(),
+        });
     }
     stats
 }

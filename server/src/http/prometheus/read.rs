@@ -1,4 +1,6 @@
-//! `POST /api/v1/read`: Prometheus remote read, with samples.
+//! `POST /api/v1/read`: Prometheus remote read, with samples or, for a client that prefers them, chunks.
+//! Where there are native histograms a client gets samples: what they are in chunks says nothing more
+//! and takes far more to write.
 //!
 //! Errors are texts, as clients show them as they are.
 
@@ -10,8 +12,8 @@ use axum::{
     http::{HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use model::{Column, Storage, StorageError, Value, storage::Select};
-use remote::{BadReadRequest, Encoder, Protocol, ReadQuery, UnpackError};
+use model::{Column, Storage, StorageError, Timestamp, Value, storage::Select};
+use remote::{BadReadRequest, Chunk, Encoder, Protocol, ReadQuery, UnpackError};
 use tsdb::Tsdb;
 
 use crate::http::Shared;
@@ -20,6 +22,8 @@ use crate::http::Shared;
 const MAX_QUESTION_BYTES: usize = 1 << 20;
 /// The largest answer, unpacked.
 const MAX_ANSWER_BYTES: usize = 256 << 20;
+/// As many as Prometheus puts into a chunk.
+const SAMPLES_PER_CHUNK: usize = 120;
 const VERSION: HeaderName = HeaderName::from_static("x-prometheus-remote-read-version");
 
 /// Why there is no answer.
@@ -56,25 +60,89 @@ impl IntoResponse for ReadError {
 /// The samples that a client asks for.
 pub(super) async fn read(State(app): State<Shared>, body: Bytes) -> Result<Response, ReadError> {
     let max_series = app.config.query.max_series;
-    let packed = app.queries.read(move |store| answer(store, &body, max_series)).await?;
-    let headers = [
-        (header::CONTENT_TYPE, HeaderValue::from_static("application/x-protobuf")),
-        (header::CONTENT_ENCODING, HeaderValue::from_static("snappy")),
-        (VERSION, HeaderValue::from_static("0.1.0")),
-    ];
-    Ok((headers, packed).into_response())
+    let answer = app.queries.read(move |store| answer(store, &body, max_series)).await?;
+    Ok(match answer {
+        Answer::Samples(packed) => {
+            let headers = [
+                (header::CONTENT_TYPE, HeaderValue::from_static("application/x-protobuf")),
+                (header::CONTENT_ENCODING, HeaderValue::from_static("snappy")),
+                (VERSION, HeaderValue::from_static("0.1.0")),
+            ];
+            (headers, packed).into_response()
+        }
+        Answer::Chunks(frames) => {
+            let kind = "application/x-streamed-protobuf; proto=prometheus.ChunkedReadResponse";
+            ([(header::CONTENT_TYPE, HeaderValue::from_static(kind))], frames).into_response()
+        }
+    })
 }
 
-fn answer(store: &Tsdb, body: &[u8], max_series: usize) -> Result<Vec<u8>, ReadError> {
-    let queries = remote::read_queries(&remote::unpack(body, MAX_QUESTION_BYTES)?)?;
+/// The body of an answer.
+#[derive(Debug)]
+enum Answer {
+    /// A packed message.
+    Samples(Vec<u8>),
+    /// Frames, which are packed in themselves.
+    Chunks(Vec<u8>),
+}
+
+fn answer(store: &Tsdb, body: &[u8], max_series: usize) -> Result<Answer, ReadError> {
+    let request = remote::read_request(&remote::unpack(body, MAX_QUESTION_BYTES)?)?;
+    if request.wants_chunks
+        && let Some(frames) = frames(store, &request.queries, max_series)?
+    {
+        return Ok(Answer::Chunks(frames));
+    }
     let mut left = MAX_ANSWER_BYTES;
-    let mut results = Vec::with_capacity(queries.len());
-    for query in &queries {
+    let mut results = Vec::with_capacity(request.queries.len());
+    for query in &request.queries {
         let result = result(store, query, max_series, left)?;
         left -= result.len();
         results.push(result);
     }
-    remote::pack(&remote::read_answer(&results)).ok_or(ReadError::TooLarge)
+    let packed = remote::pack(&remote::read_answer(&results)).ok_or(ReadError::TooLarge)?;
+    Ok(Answer::Samples(packed))
+}
+
+/// The answer in frames; `None` when there are histograms.
+fn frames(
+    store: &Tsdb,
+    queries: &[ReadQuery],
+    max_series: usize,
+) -> Result<Option<Vec<u8>>, ReadError> {
+    let mut out = Vec::new();
+    let mut column = Column::default();
+    for (number, query) in queries.iter().enumerate() {
+        let ReadQuery { start, end, ref matchers } = *query;
+        let selection = store.select(&Select { matchers, start, end, max_series })?;
+        let labels = selection.labels();
+        let mut order: Vec<usize> = (0..labels.len()).collect();
+        order.sort_by(|a, b| labels[*a].cmp(&labels[*b]));
+        for series in order {
+            selection.read(series, &mut column)?;
+            if !column.histograms.is_empty() {
+                return Ok(None);
+            }
+            let times = column.float_times.chunks(SAMPLES_PER_CHUNK);
+            let chunks = times.zip(column.floats.chunks(SAMPLES_PER_CHUNK)).map(chunk);
+            remote::put_chunked_series(&mut out, number as u64, &labels[series], chunks);
+            if out.len() > MAX_ANSWER_BYTES {
+                return Err(ReadError::TooLarge);
+            }
+        }
+    }
+    Ok(Some(out))
+}
+
+fn chunk((times, values): (&[Timestamp], &[f64])) -> Chunk {
+    let samples: Vec<(Timestamp, f64)> =
+        times.iter().copied().zip(values.iter().copied()).collect();
+    let bound = |time: Option<&Timestamp>| time.copied().unwrap_or_default();
+    Chunk {
+        start: bound(times.first()),
+        end: bound(times.last()),
+        data: import::prometheus::encode_numbers(&samples),
+    }
 }
 
 fn result(
@@ -138,7 +206,33 @@ mod tests {
 
     fn ask(questions: &[Vec<u8>], max_series: usize) -> Result<Vec<u8>, ReadError> {
         let body = remote::pack(&questions.concat()).unwrap();
-        answer(&store(), &body, max_series).map(|packed| remote::unpack(&packed, 10_000).unwrap())
+        match answer(&store(), &body, max_series)? {
+            Answer::Samples(packed) => Ok(remote::unpack(&packed, 10_000).unwrap()),
+            Answer::Chunks(frames) => Ok(frames),
+        }
+    }
+
+    #[test]
+    fn a_client_that_prefers_chunks_gets_them_in_order() {
+        let prefers_chunks = vec![0x12, 2, 1, 0];
+        let mut rest = &ask(&[question("y"), question("x"), prefers_chunks], 10).unwrap()[..];
+        for (job, value) in [("a", 1.5), ("b", -0.0_f64)] {
+            // Each frame is short: its length takes one byte, and so do those of all in it.
+            let (length, body) = rest.split_first().unwrap();
+            let (message, after) = body[4..].split_at(usize::from(*length));
+            rest = after;
+            let chunk = message.iter().rposition(|byte| *byte == 0x22).unwrap();
+            let (data, end) = message[chunk + 2..].split_at(usize::from(message[chunk + 1]));
+            assert_eq!(end, [0x10, 1], "the second question");
+            let label = [&[0x12, 1][..], job.as_bytes()].concat();
+            assert!(message.windows(3).any(|window| window == label), "{job}");
+            let mut samples = import::prometheus::Samples::default();
+            import::prometheus::decode_chunk(1, data, &mut samples).unwrap();
+            let times: Vec<_> = samples.floats.iter().map(|(time, _)| *time).collect();
+            assert_eq!(times, [1_000, 1_010, 1_020, 1_030]);
+            assert!(samples.floats.iter().all(|(_, v)| v.to_bits() == value.to_bits()));
+        }
+        assert!(rest.is_empty());
     }
 
     #[test]

@@ -218,7 +218,8 @@ fn answer(protocol: Protocol, received: &Received) -> Response {
         (StatusCode::BAD_REQUEST, received.refusals.describe(written)).into_response()
     };
     if protocol == Protocol::V2 {
-        add_written(response.headers_mut(), received.samples, received.histograms);
+        let Received { samples, histograms, exemplars, .. } = *received;
+        add_written(response.headers_mut(), [samples, histograms, exemplars]);
     }
     response
 }
@@ -230,18 +231,19 @@ fn refuse(protocol: Option<Protocol>, refusal: Refusal) -> Response {
         headers.insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER_SECONDS));
     }
     if protocol == Some(Protocol::V2) {
-        add_written(headers, 0, 0);
+        add_written(headers, [0; 3]);
     }
     response
 }
 
-/// Exemplars are never written, which the sender is told as well.
-fn add_written(headers: &mut HeaderMap, samples: u64, histograms: u64) {
-    for (name, written) in [
-        ("x-prometheus-remote-write-samples-written", samples),
-        ("x-prometheus-remote-write-histograms-written", histograms),
-        ("x-prometheus-remote-write-exemplars-written", 0),
-    ] {
+/// What was written, which protocol 2.0 wants to be told.
+fn add_written(headers: &mut HeaderMap, written: [u64; 3]) {
+    let names = [
+        "x-prometheus-remote-write-samples-written",
+        "x-prometheus-remote-write-histograms-written",
+        "x-prometheus-remote-write-exemplars-written",
+    ];
+    for (name, written) in names.into_iter().zip(written) {
         headers.insert(name, HeaderValue::from(written));
     }
 }

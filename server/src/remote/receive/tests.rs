@@ -14,6 +14,7 @@ const NOW: Timestamp = 1_700_000_000_000;
 const DAY_MS: i64 = 86_400_000;
 const OPTIONS: ReceiveOptions = ReceiveOptions {
     max_series: 10,
+    max_exemplars: 3,
     out_of_order_window_ms: DAY_MS,
     future_window_ms: 600_000,
     idle_ms: 2 * 3_600_000,

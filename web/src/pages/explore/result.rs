@@ -1,18 +1,20 @@
 //! The answer: a chart over the page's range, the values at its end, or the error with its place.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use chart::Unit;
 use leptos::prelude::*;
 
 use super::Catalog;
+use super::explain::Explain;
 use crate::api::Failure;
 use crate::charts::panel::{ChartBody, use_panel_data};
 use crate::components::empty::Empty;
 use crate::fetch::Request;
 use crate::format::{count, plural};
 use crate::prom::{self, Reading, Row};
-use crate::promql::{error_position, first_metric, guess_unit};
+use crate::promql::{Position, error_position, first_metric, guess_unit, remark_position};
 use crate::state::range::use_range;
 use crate::views::CollectViews;
 
@@ -23,12 +25,17 @@ const ROWS: usize = 500;
 #[derive(Debug, Clone, Copy)]
 struct Instant {
     rows: RwSignal<Option<Arc<Vec<Row>>>>,
+    remarks: RwSignal<Vec<String>>,
     failure: RwSignal<Option<Failure>>,
 }
 
 fn use_instant(query: Signal<String>, runs: Signal<u32>) -> Instant {
     let range = use_range();
-    let instant = Instant { rows: RwSignal::new(None), failure: RwSignal::new(None) };
+    let instant = Instant {
+        rows: RwSignal::new(None),
+        remarks: RwSignal::default(),
+        failure: RwSignal::new(None),
+    };
     let request = Request::new();
     Effect::new(move |previous: Option<(String, u32)>| {
         let asked_for = (query.get(), runs.get());
@@ -41,14 +48,16 @@ fn use_instant(query: Signal<String>, runs: Signal<u32>) -> Instant {
         } else {
             request.cancel();
             instant.rows.set(None);
+            instant.remarks.set(Vec::new());
             instant.failure.set(None);
         }
         let asked = asked_for.0.clone();
         request.start(
             |signal| async move { prom::query(&asked, end_ms, signal.as_ref()).await },
             move |result| match result {
-                Ok(rows) => {
+                Ok((rows, remarks)) => {
                     instant.rows.set(Some(Arc::new(rows)));
+                    instant.remarks.set(remarks);
                     instant.failure.set(None);
                 }
                 Err(failure) => instant.failure.set(Some(failure)),
@@ -65,6 +74,7 @@ pub(super) fn QueryResult(
     query: Signal<String>,
     runs: Signal<u32>,
     catalog: Catalog,
+    explain: RwSignal<bool>,
 ) -> impl IntoView {
     let instant = use_instant(query, runs);
     let queries = move || {
@@ -81,12 +91,25 @@ pub(super) fn QueryResult(
     let failure = Signal::derive(move || instant.failure.get());
     let has_chart = Memo::new(move |_| failure.with(Option::is_none));
     let has_table = RwSignal::new(false);
+    let remarks = Memo::new(move |_| {
+        let mut all = chart.data.get().map(|data| data.remarks.clone()).unwrap_or_default();
+        all.extend(instant.remarks.get());
+        // Most are about the chart and the table alike.
+        let mut seen = BTreeSet::new();
+        all.retain(|remark| {
+            let doubted = doubted_counter(remark);
+            seen.insert(remark.clone()) && !doubted.is_some_and(|metric| catalog.is_counter(metric))
+        });
+        all
+    });
     view! {
         {move || failure.get().map(|failure| query_error(&query.get(), &failure))}
         <Show when=move || has_chart.get()>
             <section class="card panel">
                 <ChartBody title="Result" fetched=chart unit height=360.0 has_table=has_table.into()/>
             </section>
+            {move || remarks.with(|remarks| remark_list(&query.get(), remarks))}
+            <Explain query runs is_open=explain/>
         </Show>
         {move || instant.rows.get().filter(|_| has_chart.get()).map(|rows| value_table(&rows, unit.get()))}
     }
@@ -96,21 +119,58 @@ pub(super) fn QueryResult(
 fn query_error(query: &str, failure: &Failure) -> impl IntoView + use<> {
     let found = error_position(&failure.message);
     let text = found.map_or(failure.message.as_str(), |found| found.1).to_owned();
-    let place = found.and_then(|(position, _)| {
-        let line = query.lines().nth(position.line - 1)?.to_owned();
-        let marker = format!("{}^", " ".repeat(position.column - 1));
-        Some(view! {
-            <pre class="error-place" tabindex="0">
-                {line} "\n" <span class="error-marker">{marker}</span>
-            </pre>
-        })
-    });
+    let place = found.and_then(|found| place_in(query, found.0));
     view! {
         <section class="card query-error" role="alert" data-testid="query-error">
             {place}
             <p class="error-text">{text}</p>
         </section>
     }
+}
+
+/// The line of a query with a mark under a place in it.
+fn place_in(query: &str, position: Position) -> Option<impl IntoView + use<>> {
+    let line = query.lines().nth(position.line - 1)?.to_owned();
+    let marker = format!("{}^", " ".repeat(position.column - 1));
+    Some(view! {
+        <pre class="error-place" tabindex="0">
+            {line} "\n" <span class="error-marker">{marker}</span>
+        </pre>
+    })
+}
+
+/// The metric that a remark takes for no counter by its name. Names of StatsD do not tell, but what is
+/// known of the metric does.
+fn doubted_counter(remark: &str) -> Option<&str> {
+    let metric = remark.split_once("might not be a counter")?.1.split_once('"')?.1;
+    metric.split_once('"').map(|(metric, _)| metric)
+}
+
+/// What the server remarks about the query: it was answered, but perhaps not as it was meant.
+fn remark_list(query: &str, remarks: &[String]) -> Option<impl IntoView + use<>> {
+    let items = remarks
+        .iter()
+        .map(|remark| {
+            let found = remark_position(remark);
+            let text = found.map_or(remark.as_str(), |found| found.1);
+            let (class, text) = match text.strip_prefix("PromQL info: ") {
+                Some(info) => ("remark mark is-info", info),
+                None => (
+                    "remark mark is-warning",
+                    text.strip_prefix("PromQL warning: ").unwrap_or(text),
+                ),
+            };
+            let place = found.and_then(|found| place_in(query, found.0));
+            view! { <li class="remark-item"><p class=class>{text.to_owned()}</p> {place}</li> }
+        })
+        .collect_views();
+    (!items.is_empty()).then(|| {
+        view! {
+            <section class="card remarks" aria-label="Remarks" data-testid="remarks">
+                <ul>{items}</ul>
+            </section>
+        }
+    })
 }
 
 fn value_table(rows: &[Row], unit: Unit) -> impl IntoView + use<> {
@@ -174,7 +234,7 @@ fn value_table(rows: &[Row], unit: Unit) -> impl IntoView + use<> {
 
 /// Names of all labels that occur: the metric's first, then the others by name.
 fn label_names(rows: &[Row]) -> Vec<String> {
-    let names: std::collections::BTreeSet<&String> =
+    let names: BTreeSet<&String> =
         rows.iter().flat_map(|row| row.labels.iter().map(|label| &label.0)).collect();
     let (mut first, others): (Vec<String>, Vec<String>) =
         names.into_iter().cloned().partition(|name| name == "__name__");
@@ -209,6 +269,14 @@ mod tests {
         };
         let names = label_names(&[row(&["__name__", "job"]), row(&["__name__", "Zone"])]);
         assert_eq!(names, ["__name__", "Zone", "job"]);
+    }
+
+    #[test]
+    fn a_remark_names_the_metric_that_it_doubts() {
+        let remark = "PromQL info: metric might not be a counter, name does not end in \
+                      _total/_sum/_count/_bucket: \"orders_created\" (1:6)";
+        assert_eq!(doubted_counter(remark), Some("orders_created"));
+        assert_eq!(doubted_counter("PromQL info: ignored \"x\" (1:6)"), None);
     }
 
     #[test]

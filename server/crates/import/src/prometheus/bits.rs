@@ -59,6 +59,42 @@ impl<'a> Bits<'a> {
     }
 }
 
+/// Writes bits one after the other, highest first, behind whole bytes.
+#[derive(Default)]
+pub(super) struct BitWriter {
+    bytes: Vec<u8>,
+    /// Bits of the last byte that are not written yet.
+    free: u32,
+}
+
+impl BitWriter {
+    pub(super) fn new(bytes: Vec<u8>) -> Self {
+        Self { bytes, free: 0 }
+    }
+
+    /// Writes the lowest bits of a value.
+    pub(super) fn put(&mut self, value: u64, mut count: u32) {
+        while count > 0 {
+            if self.free == 0 {
+                self.bytes.push(0);
+                self.free = 8;
+            }
+            let part = count.min(self.free);
+            count -= part;
+            self.free -= part;
+            let mask = (1_u16 << part) - 1;
+            let bits = (value >> count) as u16 & mask;
+            if let Some(last) = self.bytes.last_mut() {
+                *last |= (bits << self.free) as u8;
+            }
+        }
+    }
+
+    pub(super) fn finish(self) -> Vec<u8> {
+        self.bytes
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

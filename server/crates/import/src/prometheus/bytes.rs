@@ -58,6 +58,14 @@ impl<'a> Bytes<'a> {
     }
 }
 
+pub(super) fn put_uvarint(out: &mut Vec<u8>, mut value: u64) {
+    while value >= 0x80 {
+        out.push(value as u8 | 0x80);
+        value >>= 7;
+    }
+    out.push(value as u8);
+}
+
 static CRC32C: Crc<u32> = Crc::<u32>::new(&CRC_32_ISCSI);
 
 /// The checksum of everything in a block, as Castagnoli's polynomial gives it.

@@ -2,7 +2,7 @@
 
 use std::{fmt, time::Duration};
 
-use crate::parser::{Expr, ExprKind, Span};
+use crate::parser::{Expr, ExprKind, Grouping, Span};
 
 /// The parts of an expression in the order of the text, parents first.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -93,7 +93,14 @@ fn what(expr: &Expr) -> String {
         ExprKind::Sign { is_minus, .. } => if *is_minus { "-" } else { "+" }.to_owned(),
         ExprKind::Binary(binary) => binary.op.as_str().to_owned(),
         ExprKind::Call(call) => call.function.name.to_owned(),
-        ExprKind::Aggregate(aggregate) => aggregate.op.as_str().to_owned(),
+        ExprKind::Aggregate(aggregate) => {
+            let op = aggregate.op.as_str();
+            match &aggregate.grouping {
+                Grouping::By(labels) if labels.is_empty() => op.to_owned(),
+                Grouping::By(labels) => format!("{op} by ({})", labels.join(", ")),
+                Grouping::Without(labels) => format!("{op} without ({})", labels.join(", ")),
+            }
+        }
         ExprKind::Subquery(_) => "subquery".to_owned(),
         ExprKind::Number(_)
         | ExprKind::Text(_)

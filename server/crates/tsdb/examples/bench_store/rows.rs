@@ -20,9 +20,7 @@ use tsdb::{
     engine::{BlockChange, BlockRow, EngineError, FrameRow, MemoryEngine, PageRow},
 };
 
-use crate::synthetic::{
-    Kind, START, STEP_MS, Source, cpu_seconds, labels, peak_bytes, resident_bytes,
-};
+use crate::synthetic::{Kind, START, STEP_MS, Source, cpu_seconds, labels, resident_bytes};
 
 /// One measurement.
 pub(crate) struct Row {
@@ -185,6 +183,14 @@ fn resident(count: usize, ticks: usize, target: Option<f64>) -> Outcome {
     let counted = load.store.stats().head_bytes as f64 / count as f64;
     figure(&format!("counted each, {work}"), counted, "bytes", None, "lower");
     Ok(())
+}
+
+/// The most memory that this process ever had in use.
+fn peak_bytes() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let kib = line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
+    kib.unwrap_or_default() * 1_024
 }
 
 /// An engine that takes everything and keeps nothing but how many bytes it was.

@@ -172,11 +172,3 @@ pub(crate) fn resident_bytes() -> u64 {
     let pages = statm.split(' ').nth(1).and_then(|text| text.parse::<u64>().ok());
     pages.unwrap_or_default() * 4_096
 }
-
-/// The most memory that this process ever had in use.
-pub(crate) fn peak_bytes() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    let kib = line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
-    kib.unwrap_or_default() * 1_024
-}
