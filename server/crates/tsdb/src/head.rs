@@ -178,19 +178,20 @@ impl Head {
             Entry::Occupied(entry) => entry.get().number,
             Entry::Vacant(entry) => {
                 entry.insert(tag);
-                let slot = free.pop().unwrap_or_else(|| {
-                    slots.push(Slot { generation: 0, used: 0, series: None });
-                    // Four thousand million series do not fit any memory.
-                    (slots.len() - 1) as u32
-                });
-                slots[slot as usize].series = Some(Series {
+                let series = Some(Series {
                     pairs: pairs.into(),
                     samples: Arc::clone(&self.empty),
                     sealing: None,
                 });
+                if free.pop().is_some() {
+                    slots[next as usize].series = series;
+                } else {
+                    // Four thousand million series do not fit any memory.
+                    slots.push(Slot { generation: 0, used: self.cuts, series });
+                }
                 self.bytes += size_of_val(pairs);
-                index.insert(slot, pairs);
-                slot
+                index.insert(next, pairs);
+                next
             }
         };
         self.mark_used(slot)

@@ -185,6 +185,14 @@ fn resident(count: usize, ticks: usize, target: Option<f64>) -> Outcome {
     Ok(())
 }
 
+/// The most memory that this process ever had in use.
+fn peak_bytes() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let kib = line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
+    kib.unwrap_or_default() * 1_024
+}
+
 /// An engine that takes everything and keeps nothing but how many bytes it was.
 #[derive(Debug, Default)]
 struct Forgetful(AtomicU64);

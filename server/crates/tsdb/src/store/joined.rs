@@ -14,8 +14,8 @@ use super::{
 };
 use crate::block::Block;
 
-/// The most that is remembered, in bytes; labels are shared with answers.
-const MAX_BYTES: usize = 16 << 20;
+/// The most that is remembered, in bytes.
+const MAX_BYTES: usize = 32 << 20;
 
 /// Series from the head and from blocks, in the order of their labels.
 #[derive(Debug)]
@@ -73,8 +73,11 @@ impl Joined {
     }
 
     fn bytes(&self) -> usize {
+        // What the head has is shared with what all have.
+        let texts: usize = self.labels.iter().map(|labels| labels.as_packed().len() + 16).sum();
         size_of::<Self>()
             + (self.head.len() + self.labels.len()) * size_of::<Labels>()
+            + texts
             + size_of_val(&*self.places)
             + size_of_val(&*self.in_blocks)
     }

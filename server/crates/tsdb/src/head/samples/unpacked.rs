@@ -54,6 +54,14 @@ impl<'a> Chunks<'a> {
     }
 }
 
+/// How many numbers a closed chunk has; 0 when it is one of histograms.
+pub(super) fn numbers_in(chunk: &[u8]) -> Result<usize, FormatError> {
+    match chunk {
+        [UNPACKED, _, count, ..] => Ok(usize::from(*count)),
+        _ => codec::numbers_in(chunk),
+    }
+}
+
 /// The time of the first sample of a closed chunk.
 pub(super) fn first_time(chunk: &[u8]) -> Result<Timestamp, FormatError> {
     match chunk {
