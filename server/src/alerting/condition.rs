@@ -1,14 +1,12 @@
 //! What a rule compares with what: from `a > 5` the quantity `a`, the comparison and the bound, so that
 //! a chart can draw the threshold and a sentence can name it.
 
-use notify::{
-    Threshold,
-    quantity::{Comparison, Unit},
-};
+use notify::{Comparison, Threshold};
 use promql::{
     Expr,
     parser::{AggregateOp, Binary, BinaryOp, ExprKind},
 };
+use quantity::Unit;
 
 /// The comparison that decides whether a rule fires.
 #[derive(Debug, Clone, PartialEq)]

@@ -7,7 +7,7 @@ use std::{
 };
 
 use model::Storage;
-use notify::quantity::Unit;
+use quantity::Unit;
 use rules::{GroupSpec, Rule, RuleUid};
 use tsdb::Tsdb;
 

@@ -67,7 +67,7 @@ impl StorePictures {
             step_ms: STEP_MS,
             window: Window::new(range.start as f64, range.end as f64),
             series,
-            unit: unit(alert.unit),
+            unit: alert.unit,
             thresholds: alert.threshold.iter().map(|threshold| threshold.bound).collect(),
             marks: self.marks(alert, range).await,
             ..Still::default()
@@ -115,18 +115,4 @@ fn belongs_to(series: &Labels, alert: &Labels) -> bool {
         .iter()
         .filter(|(name, _)| *name != model::labels::METRIC_NAME)
         .all(|(name, value)| alert.get(name).is_none_or(|of_alert| of_alert == value))
-}
-
-fn unit(unit: notify::quantity::Unit) -> chart::Unit {
-    use notify::quantity::Unit;
-    match unit {
-        Unit::None => chart::Unit::None,
-        Unit::Ratio => chart::Unit::Ratio,
-        Unit::Percent => chart::Unit::Percent,
-        Unit::Seconds => chart::Unit::Seconds,
-        Unit::Milliseconds => chart::Unit::Milliseconds,
-        Unit::Bytes => chart::Unit::Bytes,
-        Unit::BytesPerSecond => chart::Unit::BytesPerSecond,
-        Unit::PerSecond => chart::Unit::PerSecond,
-    }
 }

@@ -2,8 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use api_types::{AlertState, AlertSummary, Unit};
-use notify::quantity::Unit as Quantity;
+use api_types::{AlertState, AlertSummary};
 use rules::{Instance, State};
 use tsdb::Tsdb;
 
@@ -30,7 +29,7 @@ pub(crate) fn summary(
         target: target(instance),
         summary: annotation("summary"),
         value: instance.value,
-        unit: facts.map(|facts| unit(facts.unit(store))).unwrap_or_default(),
+        unit: facts.map(|facts| facts.unit(store)).unwrap_or_default(),
         threshold: threshold.map(|threshold| threshold.bound),
         comparison: threshold.map(|threshold| threshold.comparison.as_str().to_owned()),
         active_since_ms: instance.active_at,
@@ -86,19 +85,6 @@ pub(crate) fn by_label(rows: &[AlertSummary], label: &str) -> BTreeMap<String, V
         }
     }
     by
-}
-
-/// The unit as the API names it. A percentage keeps its number: the API knows ratios only.
-pub(crate) fn unit(unit: Quantity) -> Unit {
-    match unit {
-        Quantity::None | Quantity::Percent => Unit::None,
-        Quantity::Ratio => Unit::Ratio,
-        Quantity::Seconds => Unit::Seconds,
-        Quantity::Milliseconds => Unit::Milliseconds,
-        Quantity::Bytes => Unit::Bytes,
-        Quantity::BytesPerSecond => Unit::BytesPerSecond,
-        Quantity::PerSecond => Unit::PerSecond,
-    }
 }
 
 /// The state that a word of the database means.

@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use notify::quantity::Unit;
+use quantity::Unit;
 use tokio::time::Instant;
 
 /// The time between two changes of the line.
@@ -54,20 +54,20 @@ impl Drop for ProgressLine {
     }
 }
 
-/// "42 %, 8 s left, ".
+/// "42%, 8 s left, ".
 fn share(done: u64, total: u64, elapsed: Duration) -> String {
     let ratio = (done as f64 / total.max(1) as f64).min(1.0);
     if ratio <= 0.0 {
-        return "0 %, ".to_owned();
+        return "0%, ".to_owned();
     }
     let left = elapsed.as_secs_f64() * (1.0 - ratio) / ratio;
     let left = Duration::try_from_secs_f64(left.ceil()).unwrap_or(Duration::MAX);
-    format!("{:.0} %, {} left, ", ratio * 100.0, model::duration::Pretty(left))
+    format!("{:.0}%, {} left, ", ratio * 100.0, model::duration::Pretty(left))
 }
 
 /// A number of bytes in the largest unit that fits.
 pub(super) fn bytes(count: u64) -> String {
-    Unit::Bytes.display(count as f64)
+    Unit::Bytes.format(count as f64)
 }
 
 #[cfg(test)]
@@ -77,8 +77,8 @@ mod tests {
     #[test]
     fn the_time_left_follows_from_the_share() {
         let second = Duration::from_secs(1);
-        assert_eq!(share(0, 100, second), "0 %, ");
-        assert_eq!(share(25, 100, second), "25 %, 3s left, ");
-        assert_eq!(share(200, 100, second), "100 %, 0s left, ");
+        assert_eq!(share(0, 100, second), "0%, ");
+        assert_eq!(share(25, 100, second), "25%, 3s left, ");
+        assert_eq!(share(200, 100, second), "100%, 0s left, ");
     }
 }

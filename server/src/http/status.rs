@@ -41,14 +41,14 @@ fn counter(reading: &Reading) -> Counter {
     let label = (!labels.is_empty()).then(|| format!(" ({})", labels.join(", ")));
     let words = name.trim_start_matches("bellwether_").trim_end_matches("_total");
     let unit = match () {
-        () if name.ends_with("_seconds") => notify::quantity::Unit::Seconds,
-        () if name.contains("_bytes") => notify::quantity::Unit::Bytes,
-        () => notify::quantity::Unit::None,
+        () if name.ends_with("_seconds") => quantity::Unit::Seconds,
+        () if name.contains("_bytes") => quantity::Unit::Bytes,
+        () => quantity::Unit::None,
     };
     Counter {
         part: part.to_owned(),
         name: format!("{}{}", sentence(words), label.unwrap_or_default()),
-        text: unit.display(reading.value),
+        text: unit.format(reading.value),
         help: reading.definition.help.to_owned(),
         is_bad: reading.definition.is_loss && reading.value > 0.0,
     }

@@ -1,6 +1,6 @@
 //! What a chart shows.
 
-use ::chart::{Emphasis, Rgb, Series, Theme, Unit, Window, palette};
+use ::chart::{Emphasis, Rgb, Series, Theme, Window, palette};
 
 use crate::legend::{self, Source};
 use crate::prom::Line;
@@ -133,19 +133,6 @@ pub(crate) fn color(theme: &Theme, index: usize) -> Rgb {
 /// The last value of a line that is a number.
 pub(crate) fn last_value(line: &DrawnLine) -> f64 {
     line.values.iter().rev().copied().find(|value| !value.is_nan()).unwrap_or(f64::NAN)
-}
-
-/// The unit of a panel as the drawing code names it.
-pub(crate) fn unit(unit: api_types::Unit) -> Unit {
-    match unit {
-        api_types::Unit::None => Unit::None,
-        api_types::Unit::Ratio => Unit::Ratio,
-        api_types::Unit::Seconds => Unit::Seconds,
-        api_types::Unit::Milliseconds => Unit::Milliseconds,
-        api_types::Unit::Bytes => Unit::Bytes,
-        api_types::Unit::BytesPerSecond => Unit::BytesPerSecond,
-        api_types::Unit::PerSecond => Unit::PerSecond,
-    }
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use futures_util::future::try_join_all;
 use leptos::prelude::*;
 
 use super::TimeChart;
-use super::data::{ChartData, QueryLines, unit};
+use super::data::{ChartData, QueryLines};
 use crate::api::Failure;
 use crate::components::delayed::Delayed;
 use crate::components::link::RangeLink;
@@ -129,7 +129,7 @@ pub(crate) fn PanelCard(
         .thresholds
         .iter()
         .map(|threshold| {
-            let unit = unit(panel.unit);
+            let unit = panel.unit;
             let title = format!("{}: {}", threshold.label, unit.exact(threshold.value));
             view! {
                 <span class="threshold-note" title=title>
@@ -141,7 +141,7 @@ pub(crate) fn PanelCard(
         .collect_views();
     let title = panel.title.clone();
     let title_of_chart = panel.title.clone();
-    let unit_of_chart = unit(panel.unit);
+    let unit_of_chart = panel.unit;
     view! {
         <section class="card panel" id=panel.id.clone()>
             <header class="panel-head">

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use api_types::{AlertState, AlertSummary};
 use leptos::prelude::*;
 
-use crate::charts::data::unit;
 use crate::components::mark;
 use crate::format::{ago, duration};
 use crate::state::clock::{moment, use_clock};
@@ -64,7 +63,7 @@ fn row(alert: &AlertSummary) -> impl IntoView + use<> {
     let path = url::alert(&alert.id);
     let (age, at) = age(alert);
     let value = value_text(alert);
-    let exact = unit(alert.unit).exact(alert.value);
+    let exact = alert.unit.exact(alert.value);
     view! {
         <tr data-testid="alert-row">
             <td class="col-state">{mark::alert(alert.state, &alert.severity).view()}</td>
@@ -82,7 +81,7 @@ fn row(alert: &AlertSummary) -> impl IntoView + use<> {
 
 /// `6.2% > 5%`, or the value alone.
 pub(crate) fn value_text(alert: &AlertSummary) -> String {
-    let unit = unit(alert.unit);
+    let unit = alert.unit;
     let value = unit.format(alert.value);
     match (&alert.comparison, alert.threshold) {
         (Some(comparison), Some(threshold)) => {

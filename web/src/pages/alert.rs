@@ -7,7 +7,6 @@ use chart::{Band, Unit};
 use leptos::prelude::*;
 
 use crate::charts::PanelCard;
-use crate::charts::data::unit;
 use crate::components::blocks::Blocks;
 use crate::components::link::RangeLink;
 use crate::components::loaded::Loaded;
@@ -51,7 +50,7 @@ pub(crate) fn AlertPage() -> impl IntoView {
     let labels = page.part(|page| page.summary.labels.clone());
     let runbook = page.part(|page| (page.runbook.clone(), page.runbook_url.clone()));
     let panel_unit =
-        move || panel.with(|panel| panel.as_ref().map_or(Unit::None, |panel| unit(panel.unit)));
+        move || panel.with(|panel| panel.as_ref().map_or(Unit::None, |panel| panel.unit));
     view! {
         <PageHead title=Signal::derive(title) has_range=true>
             {state} {target}
@@ -226,7 +225,7 @@ mod tests {
             target: String::new(),
             summary: String::new(),
             value: 1.0,
-            unit: api_types::Unit::None,
+            unit: Unit::None,
             threshold: None,
             comparison: None,
             active_since_ms: 1_000_000,

@@ -6,18 +6,19 @@
 use crate::workspace::Package;
 
 /// What each of our packages may import of ours.
-const ALLOWED: [(&str, &[&str]); 15] = [
+const ALLOWED: [(&str, &[&str]); 16] = [
     ("model", &[]),
-    ("api-types", &[]),
+    ("quantity", &[]),
     ("yaml", &[]),
-    ("chart", &[]),
+    ("api-types", &["quantity"]),
+    ("chart", &["quantity"]),
     ("import", &["model"]),
     ("ingest", &["model"]),
     ("remote", &["model"]),
     ("tsdb", &["model"]),
     ("promql", &["model"]),
     ("rules", &["model", "promql", "yaml"]),
-    ("notify", &["model", "yaml"]),
+    ("notify", &["model", "quantity", "yaml"]),
     ("db", &["model"]),
     (
         "bellwether",
@@ -29,6 +30,7 @@ const ALLOWED: [(&str, &[&str]); 15] = [
             "ingest",
             "tsdb",
             "promql",
+            "quantity",
             "rules",
             "notify",
             "db",

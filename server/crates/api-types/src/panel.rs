@@ -1,27 +1,7 @@
 //! Charts as data: a query and how to show it.
 
+use quantity::Unit;
 use serde::{Deserialize, Serialize};
-
-/// How the values of a panel are written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Unit {
-    /// A plain number.
-    #[default]
-    None,
-    /// A ratio from 0 to 1, written as percent.
-    Ratio,
-    /// Seconds.
-    Seconds,
-    /// Milliseconds.
-    Milliseconds,
-    /// Bytes, in 1024s.
-    Bytes,
-    /// Bytes per second.
-    BytesPerSecond,
-    /// Events per second.
-    PerSecond,
-}
 
 /// A level that matters.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

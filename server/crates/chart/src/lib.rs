@@ -10,7 +10,7 @@
 //! - Thinning keeps the extremes of every pixel column: a spike of one sample is always visible.
 //! - The color of a series depends on its key and its companions in the chart, never on its position.
 //!
-//! Entry points: [`draw()`] with a [`Chart`], [`Unit`] for numbers, [`palette::assign`] for colors, and
+//! Entry points: [`draw()`] with a [`Chart`], [`palette::assign`] for colors, and
 //! with the feature `still` the pictures of [`mod@still`].
 
 pub mod draw;
@@ -22,13 +22,12 @@ pub mod still;
 pub mod theme;
 pub mod thin;
 pub mod time_axis;
-pub mod unit;
 pub mod value_axis;
 
 pub use draw::draw;
 pub use geometry::Geometry;
+pub use quantity::Unit;
 pub use spec::{Band, Chart, Emphasis, Font, Series, Surface, Window};
 pub use theme::{Rgb, Theme};
 pub use time_axis::TimeAxis;
-pub use unit::Unit;
 pub use value_axis::ValueAxis;

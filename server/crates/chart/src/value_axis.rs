@@ -1,7 +1,6 @@
 //! The vertical axis: range, ticks and labels.
 
-use crate::Unit;
-use crate::unit::Steps;
+use quantity::{Scale, Unit, minus};
 
 const DECIMAL_STEPS: &[f64] = &[1.0, 2.0, 2.5, 5.0, 10.0];
 const SIXTY_STEPS: &[f64] = &[1.0, 2.0, 5.0, 10.0, 15.0, 30.0, 60.0, 120.0];
@@ -34,7 +33,7 @@ impl ValueAxis {
         // The bound is a proof against a range that no step divides, such as one beyond 2^53.
         let intervals = (last - first).clamp(1.0, 64.0) as i32;
         let ticks: Vec<f64> = (0..=intervals).map(|i| (first + f64::from(i)) * step).collect();
-        let labels = unit.tick_labels(&ticks);
+        let labels = tick_labels(unit, &ticks);
         Self { low: first * step, high: (first + f64::from(intervals)) * step, ticks, labels }
     }
 }
@@ -67,11 +66,7 @@ fn widen(low: f64, high: f64, unit: Unit) -> (f64, f64) {
 fn step_for(span: f64, magnitude: f64, unit: Unit, count: usize) -> f64 {
     let scale = unit.scale(magnitude);
     let raw = span / scale.divisor / count.max(1) as f64;
-    let table = match scale.steps {
-        Steps::Sixty if raw > 0.75 => Some(SIXTY_STEPS),
-        Steps::Day if raw > 0.75 => Some(DAY_STEPS),
-        _ => None,
-    };
+    let table = natural_steps(unit, scale).filter(|_| raw > 0.75);
     let natural = table.and_then(|steps| steps.iter().find(|step| **step >= raw * 0.999));
     let step = natural.copied().unwrap_or_else(|| {
         let power = 10_f64.powf(raw.log10().floor());
@@ -79,6 +74,46 @@ fn step_for(span: f64, magnitude: f64, unit: Unit, count: usize) -> f64 {
         factor.copied().unwrap_or(10.0) * power
     });
     step * scale.divisor
+}
+
+/// The steps that look natural when they are not powers of ten.
+fn natural_steps(unit: Unit, scale: Scale) -> Option<&'static [f64]> {
+    match (unit, scale.suffix) {
+        (Unit::Seconds | Unit::Milliseconds, " h") => Some(DAY_STEPS),
+        (Unit::Seconds | Unit::Milliseconds, " min" | " s") => Some(SIXTY_STEPS),
+        _ => None,
+    }
+}
+
+/// The labels of an axis: one size for all and as many decimals as the steps need.
+fn tick_labels(unit: Unit, ticks: &[f64]) -> Vec<String> {
+    let largest = ticks.iter().fold(0.0_f64, |max, tick| max.max(tick.abs()));
+    let scale = unit.scale(largest);
+    let step = ticks.windows(2).map(|pair| pair[1] - pair[0]).fold(f64::INFINITY, f64::min);
+    let decimals = decimals_of(step / scale.divisor);
+    ticks
+        .iter()
+        .map(|tick| {
+            if tick.abs() < step * 1e-6 {
+                return "0".to_owned();
+            }
+            let number = tick / scale.divisor;
+            format!("{}{}", minus(&format!("{number:.decimals$}")), scale.suffix)
+        })
+        .collect()
+}
+
+/// How many decimals tell multiples of `step` apart.
+fn decimals_of(step: f64) -> usize {
+    if !step.is_finite() || step <= 0.0 {
+        return 2;
+    }
+    (0..9)
+        .find(|decimals| {
+            let scaled = step * 10_f64.powi(*decimals);
+            (scaled - scaled.round()).abs() < 1e-6 * scaled.max(1.0)
+        })
+        .map_or(9, |decimals| decimals as usize)
 }
 
 #[cfg(test)]
@@ -146,5 +181,13 @@ mod tests {
                 prop_assert_eq!(axis.ticks.len(), axis.labels.len());
             }
         }
+    }
+
+    #[test]
+    fn labels_of_an_axis_share_size_and_decimals() {
+        let labels = tick_labels(Unit::Seconds, &[0.0, 0.5, 1.0, 1.5]);
+        assert_eq!(labels, ["0", "0.5 s", "1.0 s", "1.5 s"]);
+        let labels = tick_labels(Unit::Ratio, &[0.0, 0.25, 0.5]);
+        assert_eq!(labels, ["0", "25%", "50%"]);
     }
 }

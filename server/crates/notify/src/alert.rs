@@ -1,10 +1,11 @@
 //! Alerts as the rules (or another Prometheus) hand them over.
 
 use model::{Labels, Timestamp};
+use quantity::Unit;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::quantity::{Comparison, Unit};
+use crate::Threshold;
 
 /// The label that holds an alert's name.
 pub const ALERT_NAME: &str = "alertname";
@@ -27,15 +28,6 @@ impl AlertStatus {
             Self::Resolved => "resolved",
         }
     }
-}
-
-/// The number a rule compares with.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct Threshold {
-    /// How the value is compared.
-    pub comparison: Comparison,
-    /// What it is compared with, in the unit of the value.
-    pub bound: f64,
 }
 
 /// One alert in one state. Its identity is the [fingerprint](Alert::fingerprint) of its labels.
@@ -124,15 +116,15 @@ impl Alert {
         matches!(self.labels.value_or_empty("severity"), "page" | "critical")
     }
 
-    /// `5.2 % > 1 %`, or the value alone without a threshold; `None` without a value.
+    /// `5.2% > 1%`, or the value alone without a threshold; `None` without a value.
     pub fn reading(&self) -> Option<String> {
-        let value = self.unit.display(self.value?);
+        let value = self.unit.format(self.value?);
         Some(match self.threshold {
             None => value,
             Some(threshold) => format!(
                 "{value} {} {}",
                 threshold.comparison.as_str(),
-                self.unit.display(threshold.bound)
+                self.unit.format(threshold.bound)
             ),
         })
     }
@@ -146,6 +138,7 @@ pub fn fingerprint_text(fingerprint: u64) -> String {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+    use crate::threshold::Comparison;
 
     /// A firing alert that began at `starts_at`, with labels written as `name=value,…`.
     pub(crate) fn firing(labels: &str, starts_at: Timestamp) -> Alert {
@@ -189,9 +182,9 @@ pub(crate) mod tests {
         assert_eq!(alert.reading(), None);
         alert.value = Some(0.052);
         alert.unit = Unit::Ratio;
-        assert_eq!(alert.reading().as_deref(), Some("5.2 %"));
+        assert_eq!(alert.reading().as_deref(), Some("5.2%"));
         alert.threshold = Some(Threshold { comparison: Comparison::Greater, bound: 0.01 });
-        assert_eq!(alert.reading().as_deref(), Some("5.2 % > 1 %"));
+        assert_eq!(alert.reading().as_deref(), Some("5.2% > 1%"));
     }
 
     #[test]

@@ -30,15 +30,16 @@ pub mod mute;
 pub mod net;
 pub mod notification;
 pub mod outbox;
-pub mod quantity;
 pub mod receivers;
 pub mod route;
 pub mod secret;
 pub mod silence;
 pub mod telemetry;
+pub mod threshold;
 
-pub use alert::{Alert, AlertStatus, Threshold};
+pub use alert::{Alert, AlertStatus};
 pub use config::Config;
 pub use dispatch::{Dispatcher, Tick};
 pub use group::{Flush, Muted, Suppression};
 pub use notification::Notification;
+pub use threshold::{Comparison, Threshold};

@@ -6,6 +6,7 @@
 mod group;
 mod ranked;
 mod simple;
+mod sums;
 mod values;
 
 use crate::{

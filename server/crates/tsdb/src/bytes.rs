@@ -104,6 +104,14 @@ pub(crate) fn unzigzag(value: u64) -> i64 {
     (value >> 1) as i64 ^ -((value & 1) as i64)
 }
 
+/// The number of which each byte has seven bits.
+#[inline]
+fn joined(bytes: u64) -> u64 {
+    let pairs = bytes & 0x007f_007f_007f_007f | (bytes & 0x7f00_7f00_7f00_7f00) >> 1;
+    let fours = pairs & 0x0000_3fff_0000_3fff | (pairs & 0x3fff_0000_3fff_0000) >> 2;
+    fours & 0x0fff_ffff | (fours & 0x0fff_ffff_0000_0000) >> 4
+}
+
 /// A place in bytes that someone else may have damaged: every step is checked.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Reader<'a> {
@@ -141,7 +149,23 @@ impl<'a> Reader<'a> {
         Ok(*first)
     }
 
+    #[inline]
     pub(crate) fn u64(&mut self) -> Result<u64, FormatError> {
+        if let Some(word) = self.rest.first_chunk::<8>() {
+            let word = u64::from_le_bytes(*word);
+            let ends = !word & 0x8080_8080_8080_8080;
+            if ends != 0 {
+                let bits = ends.trailing_zeros() + 1;
+                self.rest = &self.rest[bits as usize / 8..];
+                return Ok(joined(word & (u64::MAX >> (64 - bits))));
+            }
+        }
+        self.long_u64()
+    }
+
+    /// A number of more than eight bytes, or of the last few.
+    #[cold]
+    fn long_u64(&mut self) -> Result<u64, FormatError> {
         let mut value = 0_u64;
         for shift in (0..64).step_by(7) {
             let byte = self.u8()?;

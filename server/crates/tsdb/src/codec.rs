@@ -18,6 +18,7 @@ mod histogram_columns;
 pub(crate) mod histograms;
 mod huffman;
 mod integers;
+mod packed;
 mod quotients;
 pub(crate) mod rollups;
 pub(crate) mod times;
@@ -33,6 +34,15 @@ pub(crate) const MAX_SAMPLES: usize = 1 << 16;
 /// range decodes whole chunks.
 pub(crate) const BLOCK_CHUNK_SAMPLES: usize = 720;
 
+/// What a chunk is written for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// To be short: for blocks.
+    Storing,
+    /// To be read quickly: for the head, where chunks stay an hour or so.
+    Reading,
+}
+
 /// One way of writing numbers.
 ///
 /// The first byte of a chunk names the codec; ids are never used again for something else.
@@ -41,7 +51,7 @@ trait FloatCodec: Sync {
     fn id(&self) -> u8;
 
     /// Appends the values to `out`. `false` when this codec does not suit them, with `out` unchanged.
-    fn encode(&self, values: &[f64], out: &mut Vec<u8>) -> bool;
+    fn encode(&self, values: &[f64], purpose: Purpose, out: &mut Vec<u8>) -> bool;
 
     /// Appends exactly `count` values to `out`, with the bits they had, and leaves the reader behind
     /// them.
@@ -64,18 +74,23 @@ const HISTOGRAM_COLUMNS: u8 = 17;
 
 /// Appends a chunk of numbers. Times are strictly increasing; both slices have the same length, at
 /// least 1 and at most [`MAX_SAMPLES`].
-pub(crate) fn encode_floats(timestamps: &[Timestamp], values: &[f64], out: &mut Vec<u8>) {
+pub(crate) fn encode_floats(
+    timestamps: &[Timestamp],
+    values: &[f64],
+    purpose: Purpose,
+    out: &mut Vec<u8>,
+) {
     debug_assert_eq!(timestamps.len(), values.len());
     let place = out.len();
     out.push(0);
     put_u64(out, values.len() as u64);
     times::encode(timestamps, out);
-    out[place] = put_values(values, out);
+    out[place] = put_values(values, purpose, out);
 }
 
 /// Appends numbers with the first codec that suits them, and returns its id.
-fn put_values(values: &[f64], out: &mut Vec<u8>) -> u8 {
-    let codec = FLOAT_CODECS.into_iter().find(|codec| codec.encode(values, out));
+fn put_values(values: &[f64], purpose: Purpose, out: &mut Vec<u8>) -> u8 {
+    let codec = FLOAT_CODECS.into_iter().find(|codec| codec.encode(values, purpose, out));
     codec.expect("the last codec suits everything").id()
 }
 
@@ -146,6 +161,12 @@ pub(crate) fn first_time(chunk: &[u8]) -> Result<Timestamp, FormatError> {
     reader.u8()?;
     reader.u64()?;
     times::first(&mut reader)
+}
+
+/// How many numbers there are in a chunk.
+pub(crate) fn numbers_in(chunk: &[u8]) -> Result<usize, FormatError> {
+    let (id, count, _) = open(chunk)?;
+    Ok(if id == HISTOGRAM_STREAM || id == HISTOGRAM_COLUMNS { 0 } else { count })
 }
 
 #[cfg(test)]

@@ -63,7 +63,7 @@ pub fn chunks_of(column: &Column) -> Vec<Vec<u8>> {
     let mut chunks = Vec::new();
     for (times, values) in column.float_times.chunks(size).zip(column.floats.chunks(size)) {
         let mut chunk = Vec::new();
-        codec::encode_floats(times, values, &mut chunk);
+        codec::encode_floats(times, values, codec::Purpose::Storing, &mut chunk);
         chunks.push(chunk);
     }
     let histograms = column.histogram_times.chunks(size).zip(column.histograms.chunks(size));

@@ -28,6 +28,7 @@ mod find;
 mod follow;
 mod gathering;
 mod import;
+mod joined;
 mod maintain;
 mod merge;
 mod newest;
@@ -89,6 +90,9 @@ pub struct Tsdb {
     conditions: Conditions,
     /// How series of the head are ordered; locked for a moment only, with any other lock held.
     orders: Orders,
+    /// How series of head and blocks belong together; locked for a moment only, with no other lock taken
+    /// meanwhile.
+    joined: joined::Memory,
     /// What changed lately; locked for a moment only, with no other lock taken meanwhile.
     changes: SharedChanges,
     /// The bytes of the frames that are not in a block yet.

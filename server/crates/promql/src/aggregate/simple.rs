@@ -7,12 +7,12 @@ use model::{
     histogram::{CompensatedSum, ResetHint},
 };
 
-use super::group::Groups;
+use super::{group::Groups, sums::Sums};
 use crate::{
     annotations::{Combination, Note},
     engine::EvalError,
     eval::{ABSENT, Evaluator, Row, RowRef, Steps, Values, is_absent},
-    functions::range::{Kahan, Mean, extreme_of},
+    functions::range::{Mean, extreme_of},
     parser::{Aggregate, AggregateOp},
 };
 
@@ -122,7 +122,7 @@ struct Accumulator {
 }
 
 enum Numbers {
-    Sum(Vec<Kahan>),
+    Sum(Sums),
     Avg(Vec<Option<Mean>>),
     Count(Vec<f64>),
     Group(Vec<f64>),
@@ -176,13 +176,10 @@ struct HistogramSum {
     saw_no_reset: bool,
 }
 
-/// A sum that nothing was added to; Prometheus begins with the first value, which matters for −0.
-const NOTHING: Kahan = Kahan { sum: ABSENT, compensation: 0.0 };
-
 impl Accumulator {
     fn new(op: AggregateOp, count: usize) -> Self {
         let numbers = match op {
-            AggregateOp::Sum => Numbers::Sum(vec![NOTHING; count]),
+            AggregateOp::Sum => Numbers::Sum(Sums::new(count)),
             AggregateOp::Avg => Numbers::Avg(vec![None; count]),
             AggregateOp::Count => Numbers::Count(vec![0.0; count]),
             AggregateOp::Min | AggregateOp::Max => {
@@ -202,15 +199,7 @@ impl Accumulator {
         let floats = row.values.floats.iter();
         let present = |value: &f64| !is_absent(*value);
         match &mut self.numbers {
-            Numbers::Sum(sums) => {
-                for (sum, value) in sums.iter_mut().zip(floats).filter(|(_, v)| present(v)) {
-                    if is_absent(sum.sum) {
-                        *sum = Kahan { sum: *value, compensation: 0.0 };
-                    } else {
-                        sum.add(*value);
-                    }
-                }
-            }
+            Numbers::Sum(sums) => sums.add(&row.values.floats),
             Numbers::Avg(means) => {
                 for (mean, value) in means.iter_mut().zip(floats).filter(|(_, v)| present(v)) {
                     mean.get_or_insert_default().add(*value);
@@ -250,15 +239,7 @@ impl Accumulator {
     fn join(&mut self, other: Self, remarks: &Remarks<'_>) {
         self.drop_name |= other.drop_name;
         match (&mut self.numbers, other.numbers) {
-            (Numbers::Sum(ours), Numbers::Sum(theirs)) => {
-                for (sum, more) in ours.iter_mut().zip(theirs) {
-                    if is_absent(sum.sum) {
-                        *sum = more;
-                    } else if !is_absent(more.sum) {
-                        *sum = sum.join(more);
-                    }
-                }
-            }
+            (Numbers::Sum(ours), Numbers::Sum(theirs)) => ours.join(&theirs),
             (Numbers::Avg(ours), Numbers::Avg(theirs)) => {
                 for (mean, more) in ours.iter_mut().zip(theirs) {
                     match (mean.as_mut(), more) {
@@ -324,10 +305,7 @@ impl Accumulator {
 
     fn finish(self, remarks: &Remarks<'_>) -> Values {
         let floats: Vec<f64> = match self.numbers {
-            Numbers::Sum(sums) => sums
-                .into_iter()
-                .map(|sum| if is_absent(sum.sum) { ABSENT } else { sum.sum + sum.compensation })
-                .collect(),
+            Numbers::Sum(sums) => sums.finish(),
             Numbers::Avg(means) => {
                 means.into_iter().map(|mean| mean.map_or(ABSENT, |mean| mean.value())).collect()
             }

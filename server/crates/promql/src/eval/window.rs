@@ -9,7 +9,7 @@ use model::{
 };
 
 use super::Steps;
-use crate::{functions::range::Shape, parser::Extent};
+use crate::{functions::range::Stretch, parser::Extent};
 
 /// How the windows of a range selector or subquery lie.
 #[derive(Debug, Clone, Copy)]
@@ -45,7 +45,7 @@ pub(crate) struct Windows {
     float_times: Vec<Timestamp>,
     histogram_times: Vec<Timestamp>,
     is_known: bool,
-    shapes: OnceCell<Vec<Shape>>,
+    stretches: OnceCell<Vec<Stretch>>,
 }
 
 impl Windows {
@@ -68,7 +68,7 @@ impl Windows {
             return;
         }
         spec.windows(steps, column, zones, &mut self.all);
-        self.shapes.take();
+        self.stretches.take();
         self.float_times.clone_from(&column.float_times);
         self.histogram_times.clone_from(&column.histogram_times);
         self.is_known = true;
@@ -81,8 +81,8 @@ impl Windows {
 
     /// What a function made of the windows, whatever the values in them; made once for all series with
     /// these windows.
-    pub(crate) fn shapes(&self, make: impl FnOnce() -> Vec<Shape>) -> &[Shape] {
-        self.shapes.get_or_init(make)
+    pub(crate) fn stretches(&self, make: impl FnOnce() -> Vec<Stretch>) -> &[Stretch] {
+        self.stretches.get_or_init(make)
     }
 }
 

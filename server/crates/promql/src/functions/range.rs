@@ -28,7 +28,7 @@ use crate::{
     parser::{Call, ExprKind, Extent, Span},
 };
 
-pub(crate) use counter::Shape;
+pub(crate) use counter::Stretch;
 pub(crate) use quantiles::quantile_of;
 pub(crate) use rolled::Rolled;
 pub(crate) use sums::{Kahan, Mean};

@@ -123,7 +123,9 @@ impl<'a> BlockBuilder<'a> {
         let size = codec::BLOCK_CHUNK_SAMPLES;
         for (times, values) in column.float_times.chunks(size).zip(column.floats.chunks(size)) {
             let stretch = Stretch::of(times, Some(Summary::of(values)));
-            chunks.push(self.chunk(stretch, |out| codec::encode_floats(times, values, out))?);
+            chunks.push(self.chunk(stretch, |out| {
+                codec::encode_floats(times, values, codec::Purpose::Storing, out)
+            })?);
         }
         let histograms = column.histogram_times.chunks(size).zip(column.histograms.chunks(size));
         for (times, values) in histograms {

@@ -59,6 +59,15 @@ pub(crate) fn to_value(integer: i64, exponent: u8) -> f64 {
     integer as f64 / POWERS[usize::from(exponent)]
 }
 
+/// Turns whole numbers into the values that they stand for, given [`power`] of the exponent.
+#[inline]
+pub(crate) fn scale(numbers: &mut [f64], power: f64) {
+    // On its own the division is done for several numbers at a time.
+    if power != 1.0 {
+        numbers.iter_mut().for_each(|number| *number /= power);
+    }
+}
+
 /// The smallest exponent from `from` on at which the value is exact.
 #[inline]
 pub(crate) fn exponent_of(value: f64, from: u8) -> Option<u8> {

@@ -1,6 +1,6 @@
 //! Three ways of writing numbers: all the same, exact decimals, and any bits.
 
-use super::{FloatCodec, decimal, integers};
+use super::{FloatCodec, Purpose, decimal, integers};
 use crate::bytes::{FormatError, Reader, put_u64};
 
 /// All values have the same bits, which are written once.
@@ -11,7 +11,7 @@ impl FloatCodec for Constant {
         1
     }
 
-    fn encode(&self, values: &[f64], out: &mut Vec<u8>) -> bool {
+    fn encode(&self, values: &[f64], _: Purpose, out: &mut Vec<u8>) -> bool {
         let bits = values[0].to_bits();
         if values.iter().any(|value| value.to_bits() != bits) {
             return false;
@@ -43,7 +43,7 @@ impl FloatCodec for Decimals {
         4
     }
 
-    fn encode(&self, values: &[f64], out: &mut Vec<u8>) -> bool {
+    fn encode(&self, values: &[f64], purpose: Purpose, out: &mut Vec<u8>) -> bool {
         let Some(exponent) = common_exponent(values) else { return false };
         let (integers, exceptions) = to_integers(values, exponent);
         if exceptions.len() > values.len() / 8 {
@@ -60,7 +60,7 @@ impl FloatCodec for Decimals {
             out.extend_from_slice(&values[at].to_bits().to_le_bytes());
             last = at;
         }
-        integers::encode(integers, out);
+        integers::encode(integers, purpose, out);
         true
     }
 
@@ -80,12 +80,8 @@ impl FloatCodec for Decimals {
             exceptions.push((at, reader.f64()?));
         }
         let start = out.len();
-        if exponent == 0 {
-            integers::decode(reader, count, |integer| integer as f64, out)?;
-        } else {
-            let power = decimal::power(exponent);
-            integers::decode(reader, count, |integer| integer as f64 / power, out)?;
-        }
+        integers::decode(reader, count, |integer| integer as f64, out)?;
+        decimal::scale(&mut out[start..], decimal::power(exponent));
         for (at, value) in exceptions {
             *out[start..].get_mut(at).ok_or(FormatError::Invalid("place of a raw value"))? = value;
         }
@@ -100,7 +96,7 @@ impl Decimals {
         count: usize,
     ) -> Option<(f64, integers::Opened<'_>)> {
         let exponent = decimal::checked(reader.u8().ok()?).ok()?;
-        let column = integers::open(&mut reader, count).ok()?;
+        let column = integers::open(&reader, count).ok()?;
         Some((decimal::power(exponent), column))
     }
 }
@@ -149,8 +145,8 @@ impl FloatCodec for AnyBits {
         6
     }
 
-    fn encode(&self, values: &[f64], out: &mut Vec<u8>) -> bool {
-        integers::encode(values.iter().map(|&value| to_ordered(value)).collect(), out);
+    fn encode(&self, values: &[f64], purpose: Purpose, out: &mut Vec<u8>) -> bool {
+        integers::encode(values.iter().map(|&value| to_ordered(value)).collect(), purpose, out);
         true
     }
 

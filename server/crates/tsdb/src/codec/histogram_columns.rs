@@ -9,6 +9,7 @@ use std::sync::Arc;
 use model::NativeHistogram;
 
 use super::{
+    Purpose,
     bits::{BitReader, BitWriter},
     histograms::{Stream, counts_of, has_same_layout, has_whole_counts},
     integers, put_values, take_values,
@@ -82,7 +83,8 @@ fn put_section(section: &[Arc<NativeHistogram>], out: &mut Vec<u8>) {
                 0 => total(value),
                 _ => whole(count_at(value, place)),
             };
-            integers::encode(section.iter().map(|value| number(value)).collect(), out);
+            let numbers = section.iter().map(|value| number(value)).collect();
+            integers::encode(numbers, Purpose::Storing, out);
         } else {
             column.clear();
             column.extend(section.iter().map(|value| count_at(value, place)));
@@ -133,7 +135,7 @@ fn take_section(
 fn put_column(values: &[f64], out: &mut Vec<u8>) {
     let place = out.len();
     out.push(0);
-    out[place] = put_values(values, out);
+    out[place] = put_values(values, Purpose::Storing, out);
 }
 
 fn take_column(

@@ -5,7 +5,7 @@
 //! as when the sum was added up from fractions, is written as a correction in units of the last place.
 
 use super::{
-    FloatCodec, decimal,
+    FloatCodec, Purpose, decimal,
     floats::{AnyBits, from_ordered, to_ordered},
     integers,
 };
@@ -33,7 +33,7 @@ impl FloatCodec for Quotients {
         5
     }
 
-    fn encode(&self, values: &[f64], out: &mut Vec<u8>) -> bool {
+    fn encode(&self, values: &[f64], purpose: Purpose, out: &mut Vec<u8>) -> bool {
         if values.len() < LEAST_VALUES {
             return false;
         }
@@ -49,7 +49,7 @@ impl FloatCodec for Quotients {
         let follows = is_better_followed(values, center);
         out.push(exponent | if follows { FOLLOWS } else { 0 });
         put_f64(out, center);
-        integers::encode(parts.iter().map(|part| part.1).collect(), out);
+        integers::encode(parts.iter().map(|part| part.1).collect(), purpose, out);
         let mut errors = Vec::with_capacity(values.len());
         let mut corrections = Vec::with_capacity(values.len());
         let power = decimal::power(exponent);
@@ -60,11 +60,11 @@ impl FloatCodec for Quotients {
             corrections.push(to_ordered(value).wrapping_sub(to_ordered(exact)));
             model.last = value;
         }
-        integers::encode(errors, out);
-        integers::encode(corrections, out);
+        integers::encode(errors, purpose, out);
+        integers::encode(corrections, purpose, out);
         // What has no structure is shorter as plain bits.
         let mut plain = Vec::new();
-        if AnyBits.encode(values, &mut plain) && plain.len() <= out.len() - start {
+        if AnyBits.encode(values, purpose, &mut plain) && plain.len() <= out.len() - start {
             out.truncate(start);
             return false;
         }
@@ -196,7 +196,7 @@ mod tests {
 
     fn round_trip(values: &[f64]) -> Option<usize> {
         let mut bytes = Vec::new();
-        if !Quotients.encode(values, &mut bytes) {
+        if !Quotients.encode(values, Purpose::Storing, &mut bytes) {
             assert!(bytes.is_empty());
             return None;
         }

@@ -10,7 +10,7 @@ use model::{
     rollup::{HistogramRollup, Rollup, RollupColumn},
 };
 
-use super::{MAX_SAMPLES, histograms, put_values, take_values, times};
+use super::{MAX_SAMPLES, Purpose, histograms, put_values, take_values, times};
 use crate::bytes::{FormatError, Reader, put_u64};
 
 /// The id of chunks that hold rollups of numbers.
@@ -189,7 +189,7 @@ fn put_column(values: impl Iterator<Item = f64>, out: &mut Vec<u8>) {
     let values: Vec<f64> = values.collect();
     let place = out.len();
     out.push(0);
-    out[place] = put_values(&values, out);
+    out[place] = put_values(&values, Purpose::Storing, out);
 }
 
 fn take_column(reader: &mut Reader<'_>, count: usize) -> Result<Vec<f64>, FormatError> {

@@ -13,7 +13,7 @@ fn times(count: usize) -> Vec<Timestamp> {
 fn check_floats(values: &[f64], most_bytes: usize) {
     let times = times(values.len());
     let mut chunk = Vec::new();
-    encode_floats(&times, values, &mut chunk);
+    encode_floats(&times, values, Purpose::Storing, &mut chunk);
     let mut column = Column::default();
     decode(&chunk, &mut column).unwrap();
     assert_eq!(column.float_times, times);
@@ -81,7 +81,7 @@ fn a_quiet_histogram_costs_a_bit_per_bucket() {
 fn chunk_of_any_kind() -> impl Strategy<Value = Vec<u8>> {
     let floats = proptest::collection::vec(any_float(), 1..60).prop_map(|values| {
         let mut chunk = Vec::new();
-        encode_floats(&times(values.len()), &values, &mut chunk);
+        encode_floats(&times(values.len()), &values, Purpose::Storing, &mut chunk);
         chunk
     });
     let same = (any_histogram(), 32_usize..50).prop_map(|(value, count)| vec![value; count]);
@@ -101,7 +101,7 @@ proptest! {
     ) {
         let (times, values): (Vec<_>, Vec<_>) = values.into_iter().unzip();
         let mut chunk = Vec::new();
-        encode_floats(&times, &values, &mut chunk);
+        encode_floats(&times, &values, Purpose::Storing, &mut chunk);
         let mut column = Column::default();
         decode(&chunk, &mut column).unwrap();
         prop_assert_eq!(column.float_times, times);

@@ -63,15 +63,20 @@ pub(crate) fn decode(
     let start = reader.i64()?;
     let step = reader.i64()?;
     let first = out.len();
+    if mode == REGULAR && is_rising(start, step, count) && reader.rest().first() == Some(&0) {
+        reader.u8()?;
+        // Nothing is left to be checked, and a loop over a slice computes several at a time.
+        out.resize(first + count, start);
+        let mut time = start;
+        for slot in &mut out[first..] {
+            *slot = time;
+            time = time.wrapping_add(step);
+        }
+        return Ok(());
+    }
     out.reserve(count);
     out.push(start);
     match mode {
-        REGULAR if is_rising(start, step, count) && reader.rest().first() == Some(&0) => {
-            reader.u8()?;
-            // Nothing is left to be checked, and each time is computed on its own.
-            out.extend((1..count as i64).map(|number| start + number * step));
-            return Ok(());
-        }
         REGULAR => decode_regular(reader, count, step, out)?,
         IRREGULAR => {
             let mut rice = Rice::starting_at(reader.u8()?);

@@ -3,28 +3,31 @@
 use model::Column;
 
 use super::{
-    FloatCodec as _, HISTOGRAM_COLUMNS, HISTOGRAM_STREAM, decode,
+    FloatCodec as _, HISTOGRAM_COLUMNS, HISTOGRAM_STREAM, decimal, decode,
     floats::Decimals,
-    integers::{self, Errors, Opened, TOGETHER},
+    integers::{Opened, Scratch, Way, read_together},
     open, times,
 };
 use crate::bytes::FormatError;
+
+/// How many chunks are read side by side.
+const TOGETHER: usize = 4;
 
 /// Decodes chunks in the order in which they come. The values of the last few are in the column only
 /// after [`Self::finish`].
 #[derive(Debug, Default)]
 pub(crate) struct Together<'a> {
-    /// Chunks whose times are in the column, and not yet their values.
+    /// Chunks whose times are in the column, and not yet their values; all written in one way.
     waiting: Vec<Waiting<'a>>,
-    errors: Errors,
+    scratch: Scratch,
 }
 
 #[derive(Debug)]
 struct Waiting<'a> {
-    chunk: &'a [u8],
+    column: Opened<'a>,
+    way: Way,
     /// What the whole numbers are divided by.
     power: f64,
-    column: Opened<'a>,
 }
 
 impl<'a> Together<'a> {
@@ -34,11 +37,8 @@ impl<'a> Together<'a> {
         if id == Decimals.id() {
             let before = out.float_times.len();
             times::decode(&mut reader, count, &mut out.float_times)?;
-            if let Some((power, column)) = Decimals::open(reader, count)
-                && column.is_rice()
-            {
-                self.waiting.push(Waiting { chunk, power, column });
-                return if self.waiting.len() == TOGETHER { self.read(out) } else { Ok(()) };
+            if let Some((power, column)) = Decimals::open(reader, count) {
+                return self.take(power, column, out);
             }
             out.float_times.truncate(before);
         }
@@ -48,28 +48,47 @@ impl<'a> Together<'a> {
         decode(chunk, out)
     }
 
-    /// Appends the values that are missing.
-    pub(crate) fn finish(&mut self, out: &mut Column) -> Result<(), FormatError> {
-        let missing: usize = self.waiting.iter().map(|waiting| waiting.column.count()).sum();
-        out.float_times.truncate(out.float_times.len() - missing);
-        self.waiting.drain(..).try_for_each(|waiting| decode(waiting.chunk, out))
+    fn take(
+        &mut self,
+        power: f64,
+        column: Opened<'a>,
+        out: &mut Column,
+    ) -> Result<(), FormatError> {
+        let way = column.way();
+        if self.waiting.last().is_some_and(|last| Some(last.way) != way) {
+            self.finish(out)?;
+        }
+        if let Some(way) = way {
+            self.waiting.push(Waiting { column, way, power });
+            return if self.waiting.len() == TOGETHER { self.finish(out) } else { Ok(()) };
+        }
+        let before = out.floats.len();
+        let rest = column.read(|integer| integer as f64, &mut out.floats)?;
+        decimal::scale(&mut out.floats[before..], power);
+        if rest.is_empty() { Ok(()) } else { Err(FormatError::Invalid("end of the samples")) }
     }
 
-    fn read(&mut self, out: &mut Column) -> Result<(), FormatError> {
-        let Ok(waiting) = <[Waiting<'_>; TOGETHER]>::try_from(std::mem::take(&mut self.waiting))
-        else {
-            return Ok(());
-        };
-        let powers = waiting.each_ref().map(|waiting| waiting.power);
-        let mut columns = waiting.map(|waiting| waiting.column);
-        integers::read_together(&mut columns, &mut self.errors)?;
-        for ((column, power), errors) in columns.iter().zip(powers).zip(&self.errors) {
-            if power == 1.0 {
-                column.put_read(errors, |integer| integer as f64, &mut out.floats);
-            } else {
-                column.put_read(errors, |integer| integer as f64 / power, &mut out.floats);
-            }
+    /// Appends the values that are missing.
+    pub(crate) fn finish(&mut self, out: &mut Column) -> Result<(), FormatError> {
+        match self.waiting.len() {
+            0 => Ok(()),
+            1 => self.read::<1>(out),
+            2 => self.read::<2>(out),
+            3 => self.read::<2>(out).and_then(|()| self.read::<1>(out)),
+            _ => self.read::<TOGETHER>(out),
         }
+    }
+
+    fn read<const N: usize>(&mut self, out: &mut Column) -> Result<(), FormatError> {
+        let Some(waiting) = self.waiting.first_chunk::<N>() else { return Ok(()) };
+        let columns = waiting.each_ref().map(|waiting| &waiting.column);
+        read_together(columns, waiting[0].way, &mut self.scratch)?;
+        for (Waiting { column, power, .. }, errors) in waiting.iter().zip(&self.scratch.errors) {
+            let before = out.floats.len();
+            column.put(errors, |integer| integer as f64, &mut out.floats);
+            decimal::scale(&mut out.floats[before..], *power);
+        }
+        self.waiting.drain(..N);
         Ok(())
     }
 }
@@ -77,7 +96,10 @@ impl<'a> Together<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{codec::encode_floats, testing::any_float};
+    use crate::{
+        codec::{Purpose, encode_floats},
+        testing::any_float,
+    };
     use proptest::prelude::*;
 
     fn together(chunks: &[Vec<u8>]) -> Result<Column, FormatError> {
@@ -105,8 +127,8 @@ mod tests {
 
     fn chunk() -> impl Strategy<Value = Vec<u8>> {
         let decimals =
-            proptest::collection::vec((-100_000_i32..100_000).prop_map(f64::from), 1..90);
-        let smooth = proptest::collection::vec(0_i32..300, 1..130).prop_map(|steps| {
+            proptest::collection::vec((-100_000_i32..100_000).prop_map(f64::from), 1..400);
+        let smooth = proptest::collection::vec(0_i32..300, 1..400).prop_map(|steps| {
             let sums = steps.iter().scan(0, |sum, step| {
                 *sum += step;
                 Some(f64::from(*sum) / 8.0)
@@ -115,11 +137,12 @@ mod tests {
         });
         let wild = proptest::collection::vec(any_float(), 1..20);
         let values = prop_oneof![3 => decimals, 3 => smooth, 1 => wild, 1 => Just(vec![7.0; 5])];
-        (values, any::<i32>(), 1_i64..20_000).prop_map(|(values, start, step)| {
+        let purpose = prop_oneof![Just(Purpose::Storing), Just(Purpose::Reading)];
+        (values, any::<i32>(), 1_i64..20_000, purpose).prop_map(|(values, start, step, purpose)| {
             let times: Vec<i64> =
                 (0..values.len() as i64).map(|i| i64::from(start) + i * step).collect();
             let mut out = Vec::new();
-            encode_floats(&times, &values, &mut out);
+            encode_floats(&times, &values, purpose, &mut out);
             out
         })
     }

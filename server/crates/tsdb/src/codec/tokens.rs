@@ -115,6 +115,11 @@ fn cost(counts: &[u32; TOKENS], detail: u32) -> u64 {
     (bits + listed * LENGTH_BITS) as u64
 }
 
+/// Whether numbers written in this way are a token each, so that several columns can be read together.
+pub(super) fn is_plain(way: u8) -> bool {
+    way & RUNS == 0
+}
+
 /// Appends exactly `count` numbers.
 pub(super) fn read(
     bits: &mut BitReader<'_>,
@@ -122,38 +127,48 @@ pub(super) fn read(
     count: usize,
     out: &mut Vec<u64>,
 ) -> Result<(), FormatError> {
-    let detail = u32::from(way & !RUNS);
-    if detail > MAX_DETAIL {
-        return Err(FormatError::Invalid("coding of numbers"));
-    }
-    let table = Table::read(bits, detail)?;
-    if way & RUNS == 0 {
-        read_plain(&table, bits, count, out);
+    let mut table = Table::default();
+    table.read(bits, way)?;
+    if is_plain(way) {
+        let start = out.len();
+        out.resize(start + count, 0);
+        out[start..].iter_mut().for_each(|number| *number = table.next(bits).1);
     } else {
         read_runs(&table, bits, count, out)?;
     }
     bits.check()
 }
 
-fn read_plain(table: &Table, bits: &mut BitReader<'_>, count: usize, out: &mut Vec<u64>) {
-    let start = out.len();
-    out.resize(start + count, 0);
-    let mut pairs = out[start..].chunks_exact_mut(2);
-    if table.most_bits <= 28 {
+/// Fills each of `out` with numbers. The first `common` of all are read side by side.
+pub(super) fn read_together<const N: usize>(
+    tables: &[Table; N],
+    bits: &mut [BitReader<'_>; N],
+    common: usize,
+    out: &mut [Vec<u64>; N],
+) {
+    let most_bits = tables.iter().map(|table| table.most_bits).max().unwrap_or_default();
+    let mut done = 0;
+    if most_bits <= FEW_BITS {
         // Two tokens come out of one look at the bits.
-        for pair in &mut pairs {
-            let word = bits.peek();
-            let first = table.entry(word);
-            let after = word >> first.bits;
-            let second = table.entry(after);
-            pair[0] = first.number_in(word);
-            pair[1] = second.number_in(after);
-            bits.skip(u32::from(first.bits) + u32::from(second.bits));
+        let mut lanes = out.each_mut().map(|out| out.as_chunks_mut::<2>().0.iter_mut());
+        for _ in 0..common / 2 {
+            for lane in 0..N {
+                let (table, bits) = (&tables[lane], &mut bits[lane]);
+                let word = bits.peek();
+                let first = table.entry(word);
+                let after = word >> first.bits;
+                let second = table.entry(after);
+                if let Some(pair) = lanes[lane].next() {
+                    *pair = [first.number_in(word), second.number_in(after)];
+                }
+                bits.skip(u32::from(first.bits) + u32::from(second.bits));
+            }
         }
-    } else {
-        pairs.by_ref().flatten().for_each(|number| *number = table.next(bits).1);
+        done = common / 2 * 2;
     }
-    pairs.into_remainder().iter_mut().for_each(|number| *number = table.next(bits).1);
+    for ((table, bits), out) in tables.iter().zip(bits).zip(out) {
+        out[done..].iter_mut().for_each(|number| *number = table.next(bits).1);
+    }
 }
 
 fn read_runs(
@@ -184,34 +199,52 @@ fn read_runs(
 }
 
 /// What a decoder looks up by the next bits.
-struct Table {
-    entries: Vec<Entry>,
+#[derive(Debug)]
+pub(super) struct Table {
+    entries: [Entry; TABLE],
     mask: u64,
     /// The most bits that a token takes with its rest.
     most_bits: u8,
+}
+
+const TABLE: usize = 1 << huffman::MAX_LENGTH;
+
+impl Default for Table {
+    fn default() -> Self {
+        Self { entries: [Entry::default(); TABLE], mask: 0, most_bits: 0 }
+    }
 }
 
 #[derive(Debug, Clone, Copy, Default)]
 struct Entry {
     /// The smallest number of the token.
     number: u64,
+    /// The bits of a number that the token leaves open, if they are not too many.
+    mask: u32,
     length: u8,
     /// How many bits the token takes with its rest.
     bits: u8,
     token: u8,
 }
 
+/// The most bits of a token with its rest of which two are read at once.
+const FEW_BITS: u8 = 28;
+
 impl Entry {
-    /// The number of a token that is in `word` as a whole.
+    /// The number of a token that takes few bits.
     #[inline]
     fn number_in(self, word: u64) -> u64 {
-        let rest = self.bits - self.length;
-        self.number | ((word >> self.length) & ((1 << rest) - 1))
+        self.number | ((word >> self.length) & u64::from(self.mask))
     }
 }
 
 impl Table {
-    fn read(bits: &mut BitReader<'_>, detail: u32) -> Result<Self, FormatError> {
+    /// Reads the table of numbers that are written in this way.
+    pub(super) fn read(&mut self, bits: &mut BitReader<'_>, way: u8) -> Result<(), FormatError> {
+        let detail = u32::from(way & !RUNS);
+        if detail > MAX_DETAIL {
+            return Err(FormatError::Invalid("coding of numbers"));
+        }
         let first = bits.take(8) as usize;
         let count = bits.take(8) as usize;
         if first + count > tokens_of(detail) {
@@ -229,25 +262,27 @@ impl Table {
             return Err(FormatError::Invalid("code of tokens"));
         }
         let longest = lengths.iter().max().copied().unwrap_or_default();
-        let mut entries = vec![Entry::default(); 1 << longest];
-        let mut most_bits = 0;
+        let entries = &mut self.entries[..1 << longest];
+        self.most_bits = 0;
         for (place, code, length) in huffman::ordered(lengths) {
             let token = first + place;
             let (number, rest) = if token < RUN { (0, 0) } else { number_of(token, detail) };
-            let entry = Entry { number, length, bits: length + rest as u8, token: token as u8 };
-            most_bits = most_bits.max(entry.bits);
+            let (mask, bits) = (((1_u64 << rest) - 1) as u32, length + rest as u8);
+            let entry = Entry { number, mask, length, bits, token: token as u8 };
+            self.most_bits = self.most_bits.max(entry.bits);
             entries[usize::from(code)..].iter_mut().step_by(1 << length).for_each(|e| *e = entry);
         }
-        if entries.len() == 2 && entries[1].length == 0 {
+        if lengths.iter().filter(|length| **length > 0).count() == 1 {
+            // A lone token has both codes.
             entries[1] = entries[0];
         }
-        let mask = entries.len() as u64 - 1;
-        Ok(Self { entries, mask, most_bits })
+        self.mask = entries.len() as u64 - 1;
+        Ok(())
     }
 
     #[inline]
     fn entry(&self, word: u64) -> Entry {
-        self.entries[(word & self.mask) as usize]
+        self.entries[(word & self.mask) as usize % TABLE]
     }
 
     /// The next token and, if it is not part of a run, its number.
@@ -255,13 +290,14 @@ impl Table {
     fn next(&self, bits: &mut BitReader<'_>) -> (u8, u64) {
         let word = bits.peek();
         let entry = self.entry(word);
-        if entry.bits <= 57 {
+        if entry.bits <= FEW_BITS {
             bits.skip(u32::from(entry.bits));
             return (entry.token, entry.number_in(word));
         }
         bits.skip(u32::from(entry.length));
         let rest = u32::from(entry.bits - entry.length);
-        (entry.token, entry.number | bits.take(32) | bits.take(rest - 32) << 32)
+        let low = bits.take(rest.min(32));
+        (entry.token, entry.number | low | bits.take(rest.saturating_sub(32)) << 32)
     }
 }
 

@@ -243,23 +243,28 @@ impl Samples {
         end: Timestamp,
         out: &mut Column,
     ) -> Result<(), FormatError> {
+        let closed = self.more.as_ref().map_or(&[][..], |more| &more.closed);
+        let begins_by = |chunk: &[u8], time| codec::first_time(chunk).is_ok_and(|t| t <= time);
+        let ends = closed.partition_point(|chunk| begins_by(chunk, end));
+        let has_open = self.open_count > 0;
+        let starts = if has_open && self.open_time() <= start {
+            closed.len()
+        } else {
+            closed.partition_point(|chunk| begins_by(chunk, start)).saturating_sub(1)
+        };
+        let chunks = closed.get(starts..ends).unwrap_or_default();
+        // Chunks lie all over the memory: here all are looked at, one right after the other, so that
+        // they are waited for together and not one by one.
+        let numbers =
+            chunks.iter().try_fold(0, |sum, chunk| Ok(sum + codec::numbers_in(chunk)?))?;
+        out.float_times.reserve(numbers);
+        out.floats.reserve(numbers);
         let mut together = codec::Together::default();
-        let mut chunks = self.more.iter().flat_map(|more| &more.closed).peekable();
-        while let Some(chunk) = chunks.next() {
-            let after = match chunks.peek() {
-                Some(next) => codec::first_time(next)?,
-                None if self.open_count > 0 => self.open_time(),
-                None => Timestamp::MAX,
-            };
-            if after > start {
-                together.decode(chunk, out)?;
-            }
-            if after > end {
-                return together.finish(out);
-            }
+        for chunk in chunks {
+            together.decode(chunk, out)?;
         }
         together.finish(out)?;
-        self.read_open(out)
+        if has_open && self.open_time() <= end { self.read_open(out) } else { Ok(()) }
     }
 
     pub(crate) fn is_empty(&self) -> bool {

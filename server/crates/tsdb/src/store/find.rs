@@ -9,6 +9,7 @@ use super::{
     State, Tsdb,
     deletion::{self, Mask},
     gathering::{Found, Gathering, HeadPart},
+    joined::Joined,
     notes::Notes,
     overlap::{Asked, overlapping, overlapping_rollups, widened},
     rollup,
@@ -44,7 +45,20 @@ impl Tsdb {
 
         let mut masks = Masks::default();
         let (mut labels, mut found) = self.sort(request, head)?;
-        if !(blocks.is_empty() && rollups.is_empty() && of_peers.is_empty()) {
+        let is_simple = rollups.is_empty() && of_peers.is_empty();
+        let has_deletions = || {
+            let pending = |asked: &Asked| notes[asked.owner as usize].pending(&asked.block);
+            blocks.iter().any(|asked| !pending(asked).is_empty())
+        };
+        let can_remember = is_simple && !blocks.is_empty() && !has_deletions();
+        let joined = can_remember.then(|| self.joined.get(request.matchers, &labels, &blocks));
+        if let Some(joined) = joined.flatten() {
+            (labels, found) = joined.with(found);
+            if labels.len() > request.max_series {
+                return Err(StorageError::TooManySeries { limit: request.max_series });
+            }
+        } else if !(blocks.is_empty() && is_simple) {
+            let of_head = Arc::clone(&labels);
             let mut all = Gathering::of(labels.iter().cloned().zip(found), request.max_series);
             for (labels, part) in of_peers {
                 all.entry(labels)?.peers.push(part);
@@ -64,6 +78,10 @@ impl Tsdb {
                 })?;
             }
             (labels, found) = all.sorted(labels);
+            if can_remember {
+                let joined = Joined::of(of_head, &labels, &found);
+                self.joined.keep(request.matchers, &blocks, joined);
+            }
         }
         Ok(TsdbSelection {
             store: self,

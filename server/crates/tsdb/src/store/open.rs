@@ -6,6 +6,7 @@ use model::Timestamp;
 
 use super::{
     Maintainer, SharedChanges, State, Tsdb, deletion,
+    joined::Memory,
     notes::{self, Notes},
     writer::Writer,
 };
@@ -138,6 +139,7 @@ impl Tsdb {
             cache: Mutex::new(PageCache::new(options.cache_bytes)),
             conditions: Conditions::default(),
             orders: Orders::default(),
+            joined: Memory::default(),
             changes: SharedChanges::default(),
             unsealed_bytes: AtomicU64::new(bytes),
             engine,

@@ -165,7 +165,15 @@ impl TsdbSelection<'_> {
         chunks: &[ChunkRef],
         out: &mut Column,
     ) -> Result<(), StorageError> {
-        self.each_chunk(block, chunks, &mut |bytes| codec::decode(bytes, out))
+        let mut pages = Vec::with_capacity(chunks.len());
+        self.each_page(block, chunks, &mut |chunk, page| pages.push((*chunk, Arc::clone(page))))?;
+        let mut together = codec::Together::default();
+        for (chunk, page) in &pages {
+            if let Some(bytes) = page.chunk(chunk.offset, chunk.length) {
+                together.decode(bytes, out).map_err(damaged)?;
+            }
+        }
+        together.finish(out).map_err(damaged)
     }
 
     pub(super) fn each_chunk(
@@ -174,21 +182,36 @@ impl TsdbSelection<'_> {
         chunks: &[ChunkRef],
         decode: &mut dyn FnMut(&[u8]) -> Result<(), FormatError>,
     ) -> Result<(), StorageError> {
+        let mut result = Ok(());
+        self.each_page(block, chunks, &mut |chunk, page| {
+            if let Some(bytes) = page.chunk(chunk.offset, chunk.length)
+                && result.is_ok()
+            {
+                result = decode(bytes);
+            }
+        })?;
+        result.map_err(damaged)
+    }
+
+    /// Visits chunks with the pages they are in.
+    fn each_page(
+        &self,
+        block: &Block,
+        chunks: &[ChunkRef],
+        visit: &mut dyn FnMut(&ChunkRef, &Arc<Page>),
+    ) -> Result<(), StorageError> {
         let mut last: Option<(u32, Arc<Page>)> = None;
         for chunk in chunks {
             if last.as_ref().is_none_or(|(page, _)| *page != chunk.page) {
                 let page = self.store.page(block.row.id, chunk.page)?;
                 last = page.map(|page| (chunk.page, page));
             }
-            // What a damaged page held is counted and missing; the rest is served.
-            let Some((_, page)) = &last else {
-                if let Some(left_out) = self.left_out {
-                    left_out.note_page(block.row.id, chunk.page);
-                }
-                continue;
-            };
-            let Some(bytes) = page.chunk(chunk.offset, chunk.length) else { continue };
-            decode(bytes).map_err(damaged)?;
+            match (&last, self.left_out) {
+                (Some((_, page)), _) => visit(chunk, page),
+                // What a damaged page held is counted and missing; the rest is served.
+                (None, Some(left_out)) => left_out.note_page(block.row.id, chunk.page),
+                (None, None) => {}
+            }
         }
         Ok(())
     }

@@ -1,6 +1,7 @@
 use std::sync::Mutex;
 
 use model::Labels;
+use quantity::Unit;
 use tokio::{
     io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
     net::TcpListener,
@@ -9,13 +10,13 @@ use tokio::{
 use super::*;
 use crate::{
     alert::{
-        Alert, Threshold,
+        Alert,
         tests::{firing, resolved},
     },
     config::TlsConfig,
     notification::tests::notification,
-    quantity::{Comparison, Unit},
     receivers::NoPictures,
+    threshold::{Comparison, Threshold},
 };
 
 /// A picture for every alert that has a value.
@@ -52,7 +53,7 @@ fn subjects_say_what_where_and_how_bad() {
         |name: &str, service: &str| firing(&format!("alertname={name},service={service}"), 0);
     let long = firing(&format!("alertname={}", "x".repeat(200)), 0);
     for (alerts, expected) in [
-        (vec![checkout()], "[FIRING] HighErrorRate: checkout (5.2 % > 1 %)"),
+        (vec![checkout()], "[FIRING] HighErrorRate: checkout (5.2% > 1%)"),
         (
             vec![resolved(&checkout(), 1_700_000_720_000)],
             "[RESOLVED] HighErrorRate: checkout (after 12 min)",
@@ -63,7 +64,7 @@ fn subjects_say_what_where_and_how_bad() {
         (vec![named("Slow", "a"), named("Down", "a")], "[FIRING:2] Slow, Down"),
         (
             vec![checkout(), resolved(&named("Slow", "a"), 5)],
-            "[FIRING] HighErrorRate: checkout (5.2 % > 1 %)",
+            "[FIRING] HighErrorRate: checkout (5.2% > 1%)",
         ),
         (vec![firing("alertname=a\nb", 0)], "[FIRING] a b"),
         (vec![long], &format!("[FIRING] {}…", "x".repeat(110))),
@@ -78,7 +79,7 @@ fn the_text_part_says_everything() {
     FIRING · page
 
     Checkout fails for one in twenty customers
-    5.2 %, above the limit of 1 %
+    5.2%, above the limit of 1%
     Since 2023-11-14 22:13:20 UTC, for 1 min 40 s
 
     5.2 % of requests to checkout answer 5xx; the limit is 1 %.
@@ -144,7 +145,7 @@ fn the_html_part_has_everything_and_escapes_it() {
     let html = Content::new(&notification(vec![alert]), |_| Some("chart-id".to_owned())).html;
     for expected in [
         "&lt;script&gt;alert(1)&lt;/script&gt;</h1>",
-        "5.2 %, above the limit of 1 %",
+        "5.2%, above the limit of 1%",
         "◆",
         "FIRING · page",
         "src=\"cid:chart-id\"",

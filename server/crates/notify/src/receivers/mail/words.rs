@@ -6,13 +6,13 @@ use super::template::is_web_address;
 use crate::{
     alert::{ALERT_NAME, Alert, AlertStatus},
     notification::Notification,
-    quantity::{Comparison, duration_text},
+    threshold::Comparison,
 };
 
 /// The most characters of a subject.
 const MAX_SUBJECT: usize = 120;
 
-/// `[FIRING] HighErrorRate: checkout (5.2 % > 1 %)`, or with several alerts their number, the common
+/// `[FIRING] HighErrorRate: checkout (5.2% > 1%)`, or with several alerts their number, the common
 /// name and the targets.
 pub(super) fn subject(notification: &Notification) -> String {
     let status = notification.status();
@@ -109,10 +109,10 @@ pub(super) fn headline(alert: &Alert) -> String {
     }
 }
 
-/// `5.2 %, above the limit of 1 %`, while it fires.
+/// `5.2%, above the limit of 1%`, while it fires.
 pub(super) fn reading(alert: &Alert) -> Option<String> {
     let value = alert.value.filter(|_| alert.status == AlertStatus::Firing)?;
-    let value = alert.unit.display(value);
+    let value = alert.unit.format(value);
     let Some(threshold) = alert.threshold else { return Some(value) };
     let place = match threshold.comparison {
         Comparison::Greater => "above",
@@ -122,7 +122,7 @@ pub(super) fn reading(alert: &Alert) -> Option<String> {
         Comparison::Equal => "equal to",
         Comparison::NotEqual => "different from",
     };
-    Some(format!("{value}, {place} the limit of {}", alert.unit.display(threshold.bound)))
+    Some(format!("{value}, {place} the limit of {}", alert.unit.format(threshold.bound)))
 }
 
 /// Since when and for how long, or from when to when.
@@ -163,4 +163,45 @@ pub(super) fn runbook_url(alert: &Alert) -> Option<&str> {
 pub(super) fn runbook(alert: &Alert) -> Option<&str> {
     let text = alert.runbook.as_deref().filter(|text| !text.trim().is_empty());
     text.filter(|_| alert.status == AlertStatus::Firing)
+}
+
+/// A length in the largest two units: `42 s`, `12 min`, `3 h 20 min`, `2 d 4 h`.
+fn duration_text(ms: i64) -> String {
+    let seconds = ms.max(0) / 1_000;
+    let (days, hours, minutes) = (seconds / 86_400, seconds / 3_600 % 24, seconds / 60 % 60);
+    let pair = |major: i64, major_unit: &str, minor: i64, minor_unit: &str| {
+        if minor == 0 {
+            format!("{major} {major_unit}")
+        } else {
+            format!("{major} {major_unit} {minor} {minor_unit}")
+        }
+    };
+    if days > 0 {
+        pair(days, "d", hours, "h")
+    } else if hours > 0 {
+        pair(hours, "h", minutes, "min")
+    } else if minutes > 0 {
+        pair(minutes, "min", seconds % 60, "s")
+    } else {
+        format!("{seconds} s")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lengths_have_at_most_two_units() {
+        for (ms, expected) in [
+            (-5, "0 s"),
+            (42_900, "42 s"),
+            (720_000, "12 min"),
+            (90_000, "1 min 30 s"),
+            (12_000_000, "3 h 20 min"),
+            (187_200_000, "2 d 4 h"),
+        ] {
+            assert_eq!(duration_text(ms), expected);
+        }
+    }
 }

@@ -4,6 +4,8 @@
 //! or last sample is within 1.1 average distances of the border, else by half a distance; a counter
 //! never below zero. Source: `extrapolatedRate` in Prometheus.
 
+mod plain;
+
 use std::sync::Arc;
 
 use model::{
@@ -17,6 +19,8 @@ use crate::{
     eval::{StepWindow, Values},
 };
 
+pub(crate) use plain::Stretch;
+
 pub(super) fn rates(job: &Job<'_>, function: RangeFunction, out: &mut Values) {
     let is_counter = function != RangeFunction::Delta;
     let seconds = job.spec.range_ms as f64 / 1000.0;
@@ -25,7 +29,7 @@ pub(super) fn rates(job: &Job<'_>, function: RangeFunction, out: &mut Values) {
     let histogram_resets = if is_counter { histogram_resets(job) } else { Vec::new() };
     let column = job.column;
     if column.histograms.is_empty() && job.starts.floats.is_empty() {
-        return plain_rates(job, (is_counter, per), &mut resets, out);
+        return plain::rates(job, (is_counter, per), &mut resets, out);
     }
     if is_counter {
         note_overlaps(job, (&column.float_times, &job.starts.floats), |window| window.floats);
@@ -85,82 +89,6 @@ pub(super) fn rates(job: &Job<'_>, function: RangeFunction, out: &mut Values) {
             };
             change.scale(extrapolation.factor(per));
             out.set_histogram(step, Arc::new(change));
-        }
-    }
-}
-
-/// The same of numbers that do not tell since when they count, the usual case.
-fn plain_rates(
-    job: &Job<'_>,
-    (is_counter, per): (bool, f64),
-    resets: &mut Resets,
-    out: &mut Values,
-) {
-    let floats = &job.column.floats;
-    let times = &job.column.float_times;
-    let shapes = job
-        .shared_windows
-        .shapes(|| job.windows.iter().map(|window| Shape::of(window, times, per)).collect());
-    for (shape, out) in shapes.iter().zip(&mut out.floats) {
-        let (low, high) = (shape.first as usize, shape.last as usize);
-        if low == high {
-            continue;
-        }
-        let first = floats[low];
-        let change = floats[high] - first + resets.lost(floats, low, high + 1);
-        let is_near_zero = is_counter
-            && change > 0.0
-            && first >= 0.0
-            && shape.sampled * first < shape.to_start * change;
-        *out = change
-            * if is_near_zero {
-                let to_start = shape.sampled * (first / change);
-                (shape.sampled + to_start + shape.to_end) / (shape.sampled * per)
-            } else {
-                shape.factor
-            };
-    }
-}
-
-/// What the times in a window come to, whatever the values.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Shape {
-    /// The first sample and the last one; the same when there are less than two.
-    first: u32,
-    last: u32,
-    /// From the first to the last sample, and from these to where the change is extrapolated to.
-    sampled: f64,
-    to_start: f64,
-    to_end: f64,
-    /// By what the change is multiplied.
-    factor: f64,
-}
-
-impl Shape {
-    fn of(window: &StepWindow, times: &[i64], per: f64) -> Self {
-        let (low, high) = window.floats;
-        if high - low < 2 {
-            let nothing = f64::NAN;
-            let (sampled, to_start, to_end, factor) = (nothing, nothing, nothing, nothing);
-            return Self { first: 0, last: 0, sampled, to_start, to_end, factor };
-        }
-        let extrapolation = Extrapolation {
-            window,
-            start: None,
-            first_time: times[low],
-            last_time: times[high - 1],
-            gaps: (high - low - 1) as f64,
-            first: None,
-            change: 0.0,
-        };
-        let (to_start, to_end) = extrapolation.borders();
-        Self {
-            first: low as u32,
-            last: high as u32 - 1,
-            sampled: (times[high - 1] - times[low]) as f64,
-            to_start,
-            to_end,
-            factor: extrapolation.factor(per),
         }
     }
 }
@@ -246,6 +174,10 @@ struct Resets {
 const FEW: usize = 16;
 
 impl Resets {
+    fn is_empty(&self) -> bool {
+        self.after.is_empty()
+    }
+
     fn find(job: &Job<'_>) -> Self {
         let mut resets = Self::default();
         let mut total = 0.0;

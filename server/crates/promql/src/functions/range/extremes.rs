@@ -12,11 +12,7 @@ pub(super) fn extremes(job: &Job<'_>, function: RangeFunction, out: &mut Values)
     let gives_time = matches!(function, F::TsOfMaxOverTime | F::TsOfMinOverTime);
     let (values, times) = (&job.column.floats, &job.column.float_times);
     if job.windows.len() == 1 && !gives_time {
-        job.each_float_window(out, &mut |_, window| {
-            job.floats(window).iter().copied().fold(f64::NAN, |kept, value| {
-                if greatest { kept.max(value) } else { kept.min(value) }
-            })
-        });
+        job.each_float_window(out, &mut |_, window| extreme(greatest, job.floats(window)));
         return;
     }
     let mut queue: VecDeque<usize> = VecDeque::new();
@@ -52,4 +48,61 @@ pub(super) fn extremes(job: &Job<'_>, function: RangeFunction, out: &mut Values)
             None => f64::NAN,
         }
     });
+}
+
+/// The greatest or the least of all that are numbers, the first of equals; NaN when none is.
+fn extreme(greatest: bool, values: &[f64]) -> f64 {
+    let found = if greatest {
+        best(values, f64::NEG_INFINITY, |value, kept| value > kept)
+    } else {
+        best(values, f64::INFINITY, |value, kept| value < kept)
+    };
+    // 0 and −0 are equal, and nothing beats what the search began with.
+    let first = values.iter().find(|value| **value == found);
+    first.copied().unwrap_or(f64::NAN)
+}
+
+/// Several values at a time: each is compared with its own predecessor, and not all with one.
+fn best(values: &[f64], worst: f64, beats: impl Fn(f64, f64) -> bool + Copy) -> f64 {
+    let better = |kept: f64, value: f64| if beats(value, kept) { value } else { kept };
+    let (chunks, rest) = values.as_chunks::<8>();
+    let mut kept = [worst; 8];
+    for chunk in chunks {
+        for (kept, value) in kept.iter_mut().zip(chunk) {
+            *kept = better(*kept, *value);
+        }
+    }
+    kept.into_iter().chain(rest.iter().copied()).fold(worst, better)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn property_the_extreme_is_the_first_that_no_other_beats(
+            values in proptest::collection::vec(
+                prop_oneof![
+                    4 => (-3_i8..3).prop_map(f64::from),
+                    1 => Just(-0.0),
+                    2 => Just(f64::NAN),
+                    1 => Just(f64::INFINITY),
+                    1 => Just(f64::NEG_INFINITY),
+                ],
+                1..40,
+            ),
+        ) {
+            for greatest in [true, false] {
+                let numbers = values.iter().copied().filter(|value| !value.is_nan());
+                let expected = numbers.reduce(|kept, value| {
+                    let beats = if greatest { value > kept } else { value < kept };
+                    if beats { value } else { kept }
+                });
+                let expected = expected.unwrap_or(f64::NAN);
+                prop_assert_eq!(format!("{:?}", extreme(greatest, &values)), format!("{expected:?}"));
+            }
+        }
+    }
 }

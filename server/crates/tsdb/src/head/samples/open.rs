@@ -194,7 +194,12 @@ impl Samples {
         self.read_open(&mut column).expect("the open chunk was written by this very code");
         let mut chunk = Vec::new();
         if !column.floats.is_empty() {
-            codec::encode_floats(&column.float_times, &column.floats, &mut chunk);
+            codec::encode_floats(
+                &column.float_times,
+                &column.floats,
+                codec::Purpose::Reading,
+                &mut chunk,
+            );
         } else if !column.histograms.is_empty() {
             codec::encode_histograms(&column.histogram_times, &column.histograms, &mut chunk);
         }

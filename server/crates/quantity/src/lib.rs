@@ -1,7 +1,16 @@
-//! Units: how numbers become text.
+//! Units, and numbers with units as a person reads them: `5.2%`, `310 ms`, `1.5 GiB`.
+//!
+//! The same in the browser, in mails, on charts and in the terminal, so that a number in a mail is found
+//! on the page by looking for it. It deliberately knows nothing of axes, which is `chart`, nor of
+//! templates, whose `humanize` is Prometheus's.
+//!
+//! Entry points: [`Unit::format`], [`Unit::exact`], and [`Unit::scale`] for numbers that share a size.
+
+use serde::{Deserialize, Serialize};
 
 /// What a value measures.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Unit {
     /// A plain number.
     #[default]
@@ -22,23 +31,13 @@ pub enum Unit {
     PerSecond,
 }
 
-/// Which steps look natural on an axis.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Steps {
-    /// 1, 2, 2.5 and 5 times a power of ten.
-    Decimal,
-    /// Parts of sixty: minutes and seconds.
-    Sixty,
-    /// Parts of a day in hours.
-    Day,
-}
-
 /// A size in which values of some magnitude are written: `value / divisor` and the suffix.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Scale {
-    pub(crate) divisor: f64,
-    pub(crate) suffix: &'static str,
-    pub(crate) steps: Steps,
+pub struct Scale {
+    /// What a value is divided by.
+    pub divisor: f64,
+    /// What is written behind the number, with the space before it, if any.
+    pub suffix: &'static str,
 }
 
 /// `(from this magnitude, divisor, suffix)`, the largest first.
@@ -93,7 +92,12 @@ impl Unit {
     /// A value for reading at a glance: three significant digits, such as `82.7/s` or `1.5 GiB`; a
     /// dash when it is not a number.
     pub fn format(self, value: f64) -> String {
-        self.write(value, |number| significant(number, 3))
+        let is_share = matches!(self, Self::Ratio | Self::Percent);
+        self.write(value, |number| match number {
+            // Here the third decimal counts, and nothing below reads as a hundred.
+            99.0..100.0 if is_share => trim_zeros(&format!("{:.3}", (number * 1e3).floor() / 1e3)),
+            _ => significant(number, 3),
+        })
     }
 
     /// A value in full, such as `82.7312/s`, for the tooltip of a shortened one.
@@ -104,27 +108,9 @@ impl Unit {
         })
     }
 
-    /// The labels of an axis: one size for all and as many decimals as the steps need.
-    pub(crate) fn tick_labels(self, ticks: &[f64]) -> Vec<String> {
-        let largest = ticks.iter().fold(0.0_f64, |max, tick| max.max(tick.abs()));
-        let scale = self.scale(largest);
-        let step = ticks.windows(2).map(|pair| pair[1] - pair[0]).fold(f64::INFINITY, f64::min);
-        let decimals = decimals_of(step / scale.divisor);
-        ticks
-            .iter()
-            .map(|tick| {
-                if tick.abs() < step * 1e-6 {
-                    return "0".to_owned();
-                }
-                let number = tick / scale.divisor;
-                format!("{}{}", minus(&format!("{number:.decimals$}")), scale.suffix)
-            })
-            .collect()
-    }
-
     /// The size for values up to `magnitude`.
-    pub(crate) fn scale(self, magnitude: f64) -> Scale {
-        let decimal = |divisor, suffix| Scale { divisor, suffix, steps: Steps::Decimal };
+    pub fn scale(self, magnitude: f64) -> Scale {
+        let decimal = |divisor, suffix| Scale { divisor, suffix };
         let pick = |table: Table| {
             let entry = table.iter().find(|entry| magnitude.abs() >= entry.0);
             entry.map_or(decimal(1.0, ""), |entry| decimal(entry.1, entry.2))
@@ -165,18 +151,12 @@ impl Unit {
 fn seconds(magnitude: f64) -> Scale {
     let entry = SECONDS.iter().find(|entry| magnitude.abs() >= entry.0);
     let (_, divisor, suffix) = entry.copied().unwrap_or((0.0, 1.0, " s"));
-    let steps = match suffix {
-        " d" => Steps::Decimal,
-        " h" => Steps::Day,
-        " min" | " s" => Steps::Sixty,
-        _ => Steps::Decimal,
-    };
-    Scale { divisor, suffix, steps }
+    Scale { divisor, suffix }
 }
 
 /// `number` with at most `digits` significant digits, without trailing zeros; a power of ten outside
 /// of what reads well.
-pub fn significant(number: f64, digits: usize) -> String {
+fn significant(number: f64, digits: usize) -> String {
     if number == 0.0 {
         return "0".to_owned();
     }
@@ -188,8 +168,8 @@ pub fn significant(number: f64, digits: usize) -> String {
     minus(&trim_zeros(&format!("{number:.decimals$}")))
 }
 
-/// The true minus sign, which is as wide as a digit.
-fn minus(text: &str) -> String {
+/// A number as text with the true minus sign, which is as wide as a digit.
+pub fn minus(text: &str) -> String {
     text.replacen('-', "−", 1)
 }
 
@@ -199,19 +179,6 @@ fn trim_zeros(text: &str) -> String {
     } else {
         text.to_owned()
     }
-}
-
-/// How many decimals tell multiples of `step` apart.
-fn decimals_of(step: f64) -> usize {
-    if !step.is_finite() || step <= 0.0 {
-        return 2;
-    }
-    (0..9)
-        .find(|decimals| {
-            let scaled = step * 10_f64.powi(*decimals);
-            (scaled - scaled.round()).abs() < 1e-6 * scaled.max(1.0)
-        })
-        .map_or(9, |decimals| decimals as usize)
 }
 
 #[cfg(test)]
@@ -230,6 +197,10 @@ mod tests {
             ("negative", Unit::None, -42.0, "−42"),
             ("ratio", Unit::Ratio, 0.042, "4.2%"),
             ("percent", Unit::Percent, 99.5, "99.5%"),
+            ("nearly all", Unit::Percent, 99.95, "99.95%"),
+            ("a hair less than all", Unit::Ratio, 0.999_999_9, "99.999%"),
+            ("all", Unit::Ratio, 1.0, "100%"),
+            ("percent below", Unit::Percent, 93.25, "93.2%"),
             ("milliseconds from seconds", Unit::Seconds, 0.25, "250 ms"),
             ("rounds up to a second", Unit::Seconds, 0.9996, "1 s"),
             ("microseconds", Unit::Seconds, 0.000_042, "42 µs"),
@@ -254,13 +225,5 @@ mod tests {
     fn an_exact_value_keeps_its_digits() {
         assert_eq!(Unit::PerSecond.exact(82.731_25), "82.73125/s");
         assert_eq!(Unit::None.exact(0.1 + 0.2), "0.3");
-    }
-
-    #[test]
-    fn labels_of_an_axis_share_size_and_decimals() {
-        let labels = Unit::Seconds.tick_labels(&[0.0, 0.5, 1.0, 1.5]);
-        assert_eq!(labels, ["0", "0.5 s", "1.0 s", "1.5 s"]);
-        let labels = Unit::Ratio.tick_labels(&[0.0, 0.25, 0.5]);
-        assert_eq!(labels, ["0", "25%", "50%"]);
     }
 }
