@@ -71,11 +71,3 @@ pub(super) fn first_time(chunk: &[u8]) -> Result<Timestamp, FormatError> {
         _ => codec::first_time(chunk),
     }
 }
-
-/// How many numbers there are in a closed chunk.
-pub(super) fn numbers_in(chunk: &[u8]) -> Result<usize, FormatError> {
-    match chunk {
-        [UNPACKED, _, count, ..] => Ok(usize::from(*count)),
-        _ => codec::numbers_in(chunk),
-    }
-}
