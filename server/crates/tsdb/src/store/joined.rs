@@ -80,13 +80,8 @@ impl Joined {
     }
 
     fn bytes(&self) -> usize {
-        // What the head has is shared with what all have.
-        let texts: usize = self.labels.iter().map(|labels| labels.as_packed().len() + 16).sum();
-        size_of::<Self>()
-            + (self.head.len() + self.labels.len()) * size_of::<Labels>()
-            + texts
-            + size_of_val(&*self.places)
-            + size_of_val(&*self.in_blocks)
+        let lists = size_of_val(&*self.places) + size_of_val(&*self.in_blocks);
+        size_of::<Self>() + lists + self.label_bytes
     }
 }
 
@@ -220,7 +215,7 @@ mod tests {
     #[test]
     fn what_is_remembered_is_bounded() {
         let series = Labels::from_pairs([("__name__", "x")]);
-        let labels: Arc<[Labels]> = std::iter::repeat_n(series, 5_000).collect();
+        let labels: Arc<[Labels]> = std::iter::repeat_n(series, 40_000).collect();
         let memory = Memory::default();
         for number in 0..40 {
             let found: Vec<Found> = labels.iter().map(|_| Found::default()).collect();
