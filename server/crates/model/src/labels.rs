@@ -86,7 +86,6 @@ impl Labels {
     }
 
     /// The set, borrowed.
-    #[expect(clippy::should_implement_trait, reason = "what is returned is no reference")]
     pub fn as_ref(&self) -> LabelsRef<'_> {
         LabelsRef::new(&self.0)
     }
