@@ -27,6 +27,9 @@ fn read(protocol: Protocol, bytes: &[u8]) -> Result<(), WireError> {
                 assert_eq!(spans as usize, histogram.positive.len());
             }
         }
+        for exemplar in series.exemplars() {
+            drop(exemplar?);
+        }
     }
     message.metadata().try_for_each(|metadata| metadata.map(drop))
 }

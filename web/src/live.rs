@@ -111,9 +111,9 @@ impl Live {
 
     /// Takes an [`api_types::LiveEvent`]. All but a tick only tell that there is news.
     fn take(self, event: &Value) {
-        if event["type"] == "tick" {
-            self.tick_ms.set(event["at_ms"].as_i64());
-            self.firing.set(event["firing"].as_u64().map(|firing| firing as u32));
+        if let Some((at_ms, firing)) = tick(event) {
+            self.tick_ms.set(Some(at_ms));
+            self.firing.set(Some(firing));
         }
         // A page in the background catches up with the first event after it is seen again.
         if !document().hidden() {
@@ -141,7 +141,27 @@ impl Live {
     }
 }
 
+/// When a tick was, and how many alerts fire; `None` for any other event.
+fn tick(event: &Value) -> Option<(i64, u32)> {
+    let is_tick = event["type"] == "tick";
+    is_tick.then_some((event["at_ms"].as_i64()?, event["firing"].as_u64()? as u32))
+}
+
 /// The live stream of the application.
 pub(crate) fn use_live() -> Live {
     expect_context()
+}
+
+#[cfg(test)]
+mod tests {
+    use api_types::LiveEvent;
+
+    use super::*;
+
+    #[test]
+    fn a_tick_is_told_from_other_events() {
+        let read = |event: &LiveEvent| tick(&serde_json::to_value(event).unwrap());
+        assert_eq!(read(&LiveEvent::Tick { at_ms: 5, series: 7, firing: 2 }), Some((5, 2)));
+        assert_eq!(read(&LiveEvent::Events { at_ms: 5, count: 1 }), None);
+    }
 }

@@ -60,7 +60,7 @@ impl Times {
     }
 }
 
-/// The shortest text that reads back the same, never with an exponent.
+/// The shortest text that reads back the same, as Prometheus writes points.
 fn put_number(number: f64, buffer: &mut zmij::Buffer, out: &mut Vec<u8>) {
     if number.is_finite() {
         let text = buffer.format_finite(number);
@@ -69,7 +69,7 @@ fn put_number(number: f64, buffer: &mut zmij::Buffer, out: &mut Vec<u8>) {
             return;
         }
     }
-    out.extend_from_slice(model::number::Shortest::Plain(number).to_string().as_bytes());
+    out.extend_from_slice(model::number::Shortest::Point(number).to_string().as_bytes());
 }
 
 /// The texts of all series of an answer, in the order of the series; nothing for those with histograms.
@@ -149,15 +149,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_are_plain() {
+    fn numbers_are_those_of_points() {
         let mut buffer = zmij::Buffer::new();
         for (number, expected) in [
             (0.0, "0"),
             (-0.0, "-0"),
             (1.5, "1.5"),
             (-3.0, "-3"),
-            (1e21, "1000000000000000000000"),
-            (1.25e-9, "0.00000000125"),
+            (1e20, "100000000000000000000"),
+            (1e21, "1e+21"),
+            (1.25e-6, "0.00000125"),
+            (1.25e-9, "1.25e-09"),
             (0.1 + 0.2, "0.30000000000000004"),
             (f64::INFINITY, "+Inf"),
             (f64::NAN, "NaN"),
@@ -165,7 +167,7 @@ mod tests {
             let mut out = Vec::new();
             put_number(number, &mut buffer, &mut out);
             assert_eq!(String::from_utf8(out).unwrap(), expected);
-            assert_eq!(model::number::Shortest::Plain(number).to_string(), expected);
+            assert_eq!(model::number::Shortest::Point(number).to_string(), expected);
         }
     }
 }

@@ -149,7 +149,7 @@ async fn exemplars_are_answered_as_by_prometheus() {
     let Some(peer) = Prometheus::start(&folder, "").await else { return };
     let server = Server::start(&folder).await;
     let at = now() - 10_000;
-    let rows = [("t1", 0.25, at), ("t2", 1e20, at + 1), ("t3", f64::INFINITY, at + 1_500)];
+    let rows = [("t1", 0.25, at), ("t2", 1e21, at + 1), ("t3", f64::INFINITY, at + 1_500)];
     for http in [&server.http, &peer.http] {
         for job in ["b", "a"] {
             write(http, Protocol::V1, body(Protocol::V1, job, &rows)).await;

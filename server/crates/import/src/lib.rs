@@ -9,7 +9,8 @@
 //! - What cannot be read is refused by its place, and costs nothing else.
 //! - The same history is the same bits, whatever form it comes in.
 //!
-//! Entry points: [`read_json_lines`], [`read_openmetrics`], [`read_block`].
+//! Entry points: [`read_json_lines`], [`read_openmetrics`], [`read_block`]; and for what is read by others,
+//! [`prometheus::encode_numbers`], which stands beside its decoder.
 
 mod json_lines;
 mod line;

@@ -9,24 +9,32 @@ pub enum Shortest {
     General(f64),
     /// Go's `strconv.FormatFloat(v, 'f', -1, 64)`: never with an exponent.
     Plain(f64),
+    /// As Prometheus writes points in JSON: with an exponent below a millionth and from 10²¹ on.
+    /// Source: `util/jsonutil` in Prometheus.
+    Point(f64),
 }
 
 impl fmt::Display for Shortest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (Self::General(value) | Self::Plain(value)) = *self;
+        let (Self::General(value) | Self::Plain(value) | Self::Point(value)) = *self;
         if value.is_nan() {
             return f.write_str("NaN");
         }
         if value.is_infinite() {
             return f.write_str(if value > 0.0 { "+Inf" } else { "-Inf" });
         }
-        if matches!(self, Self::Plain(_)) || value == 0.0 {
+        let is_plain = match self {
+            Self::General(_) => value == 0.0,
+            Self::Plain(_) => true,
+            Self::Point(_) => value == 0.0 || (1e-6..1e21).contains(&value.abs()),
+        };
+        if is_plain {
             return write!(f, "{value}");
         }
         let scientific = format!("{value:e}");
         let (mantissa, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
         let exponent: i32 = exponent.parse().unwrap_or(0);
-        if (-4..6).contains(&exponent) {
+        if matches!(self, Self::General(_)) && (-4..6).contains(&exponent) {
             return write!(f, "{value}");
         }
         let sign = if exponent < 0 { '-' } else { '+' };
@@ -54,6 +62,23 @@ mod tests {
         ] {
             assert_eq!(Shortest::General(value).to_string(), general);
             assert_eq!(Shortest::Plain(value).to_string(), plain);
+        }
+    }
+
+    #[test]
+    fn points_have_an_exponent_only_far_from_one() {
+        for (value, expected) in [
+            (0.0, "0"),
+            (-0.0, "-0"),
+            (1e-6, "0.000001"),
+            (1.5e-7, "1.5e-07"),
+            (1e20, "100000000000000000000"),
+            (-1e21, "-1e+21"),
+            (1.234_567_89e308, "1.23456789e+308"),
+            (f64::NEG_INFINITY, "-Inf"),
+            (f64::NAN, "NaN"),
+        ] {
+            assert_eq!(Shortest::Point(value).to_string(), expected);
         }
     }
 }

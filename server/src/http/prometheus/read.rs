@@ -1,6 +1,6 @@
 //! `POST /api/v1/read`: Prometheus remote read, with samples or, for a client that prefers them, chunks.
-//! Where there are native histograms a client gets samples: what they are in chunks says nothing more
-//! and takes far more to write.
+//! Where there are native histograms a client gets samples, which it takes as well: their chunks are a
+//! format of their own, which is only read here.
 //!
 //! Errors are texts, as clients show them as they are.
 

@@ -14,7 +14,7 @@ use model::Labels;
 use promql::{Output, QueryValue, Series};
 use serde::Serialize;
 
-use super::value::{self, Number, VectorItem};
+use super::value::{self, Scalar, VectorItem};
 use crate::query::{SharedTexts, Times};
 
 /// A piece of an answer is sent when it has this many bytes.
@@ -169,7 +169,7 @@ impl Writer {
                 Place::End
             }
             (Place::Result(_), QueryValue::Scalar { timestamp, value }) => {
-                put_json(&(value::Seconds(*timestamp), Number(*value)), out);
+                put_json(&(value::Seconds(*timestamp), Scalar(*value)), out);
                 Place::End
             }
             (Place::Result(_), QueryValue::Text { timestamp, text }) => {

@@ -114,13 +114,23 @@ impl Serialize for Seconds {
     }
 }
 
-/// A number as text.
+/// A number of a series as text.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Number(pub(super) f64);
 
-impl Serialize for Number {
+/// A number that is no series' as text: never with an exponent.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Scalar(pub(super) f64);
+
+impl Serialize for Scalar {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(&Shortest::Plain(self.0))
+    }
+}
+
+impl Serialize for Number {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&Shortest::Point(self.0))
     }
 }
 
@@ -176,8 +186,8 @@ mod tests {
             r#"{"metric":{"__name__":"up","job":"a"},"value":[1.5,"NaN"]}"#
         );
         assert_eq!(
-            serde_json::to_string(&(Seconds(2_000), Number(1e21))).unwrap(),
-            r#"[2,"1000000000000000000000"]"#
+            serde_json::to_string(&(Seconds(2_000), Number(1e21), Scalar(1e21))).unwrap(),
+            r#"[2,"1e+21","1000000000000000000000"]"#
         );
     }
 }

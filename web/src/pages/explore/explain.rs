@@ -265,9 +265,9 @@ fn time(seconds: f64) -> String {
 /// A share in whole percent; little is not nothing.
 fn percent(share: f64) -> String {
     match (share * 100.0).round() {
-        0.0 if share > 0.0 => "<1 %".to_owned(),
+        0.0 if share > 0.0 => "<1%".to_owned(),
         0.0 => "–".to_owned(),
-        whole => format!("{whole} %"),
+        whole => format!("{whole}%"),
     }
 }
 
@@ -357,7 +357,7 @@ mod tests {
 
     #[test]
     fn little_is_not_nothing() {
-        for (share, expected) in [(0.0, "–"), (0.001, "<1 %"), (0.5, "50 %"), (1.0, "100 %")] {
+        for (share, expected) in [(0.0, "–"), (0.001, "<1%"), (0.5, "50%"), (1.0, "100%")] {
             assert_eq!(percent(share), expected);
         }
     }

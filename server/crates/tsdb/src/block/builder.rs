@@ -120,7 +120,7 @@ impl<'a> BlockBuilder<'a> {
         for (times, values) in column.float_times.chunks(size).zip(column.floats.chunks(size)) {
             let stretch = Stretch::of(times, Some(Summary::of(values)));
             chunks.push(self.chunk(stretch, |out| {
-                codec::encode_floats(times, values, codec::Purpose::Storing, out)
+                codec::encode_floats(times, values, codec::Purpose::Storing, out);
             })?);
         }
         let histograms = column.histogram_times.chunks(size).zip(column.histograms.chunks(size));

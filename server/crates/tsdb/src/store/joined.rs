@@ -149,6 +149,8 @@ impl Memory {
 
 #[cfg(test)]
 mod tests {
+    use std::fmt::Write as _;
+
     use model::{Column, Matcher, Storage as _, Timestamp, Value, storage::Select};
 
     use super::*;
@@ -174,7 +176,7 @@ mod tests {
             let mut column = Column::default();
             selection.read(number, &mut column)?;
             let name = labels.get("n").unwrap_or_default();
-            all += &format!("{name}{:?} ", column.float_times);
+            write!(all, "{name}{:?} ", column.float_times).unwrap();
         }
         Ok(all)
     }
@@ -216,7 +218,7 @@ mod tests {
         for number in 0..40 {
             let found: Vec<Found> = labels.iter().map(|_| Found::default()).collect();
             let joined = Joined::of(Arc::clone(&labels), &labels, &found);
-            memory.keep(&[Matcher::equal("n", &number.to_string())], &[], joined);
+            memory.keep(&[Matcher::equal("n", number.to_string())], &[], joined);
         }
         let bytes: usize = memory.lock().iter().map(|entry| entry.joined.bytes()).sum();
         assert!(bytes <= MAX_BYTES && bytes > MAX_BYTES / 2, "{bytes}");
