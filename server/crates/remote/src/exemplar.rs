@@ -34,7 +34,7 @@ pub(crate) fn read(
         let Some((number, field)) = reader.field()? else { break };
         match (number, message.protocol()) {
             (1, Protocol::V1) => {
-                raw.extend_from_slice(&before[..before.len() - reader.rest().len()])
+                raw.extend_from_slice(&before[..before.len() - reader.rest().len()]);
             }
             // References are packed; alone, they follow a tag of one byte.
             (1, Protocol::V2) => raw.extend_from_slice(

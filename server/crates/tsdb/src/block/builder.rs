@@ -308,7 +308,9 @@ impl<'a> BlockBuilder<'a> {
         // How many series each has, then where its list ends so far in the one list of all.
         let mut ends: BTreeMap<(u32, u32), u32> = BTreeMap::new();
         self.series.each(|labels, _| {
-            labels.iter().for_each(|label| *ends.entry(pair(label)).or_default() += 1);
+            for label in labels {
+                *ends.entry(pair(label)).or_default() += 1;
+            }
         });
         let mut all = 0;
         for end in ends.values_mut() {
