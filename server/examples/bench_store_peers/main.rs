@@ -48,6 +48,8 @@ fn main() -> anyhow::Result<()> {
         return Ok(());
     }
     let mut systems = vec![System::own(std::env::var_os("BELLWETHER_BINARY").map(Into::into))?];
-    systems.extend(System::peers());
+    if !arguments.iter().any(|argument| argument == "--alone") {
+        systems.extend(System::peers());
+    }
     chosen.into_iter().try_for_each(|row| (row.run)(&systems))
 }

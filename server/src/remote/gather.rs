@@ -2,8 +2,11 @@
 
 use std::collections::HashSet;
 
-use model::{Labels, Metadata, Timestamp, Value, labels::RawLabelsPacker};
-use remote::{Exemplar, Message, Series, WireError};
+use model::{
+    Labels, Metadata, Timestamp, Value,
+    labels::{LabelsList, RawLabelsPacker},
+};
+use remote::{BadLabels, Exemplar, Message, Series, WireError};
 use tsdb::{Committed, SeriesRef, Tsdb};
 
 use super::{
@@ -72,7 +75,7 @@ pub(super) struct Gathering<'a> {
     out: Gathered,
     /// Memory that is used again.
     packer: RawLabelsPacker,
-    labels: Vec<Labels>,
+    labels: LabelsList,
 }
 
 impl<'a> Gathering<'a> {
@@ -84,7 +87,7 @@ impl<'a> Gathering<'a> {
     ) -> Self {
         let mut out = Gathered::default();
         out.samples.reserve(known.expected_samples);
-        let (packer, labels) = (RawLabelsPacker::default(), Vec::new());
+        let (packer, labels) = (RawLabelsPacker::default(), LabelsList::default());
         Self { store, options, known, now, out, packer, labels }
     }
 
@@ -143,9 +146,8 @@ impl<'a> Gathering<'a> {
     fn learn_all(&mut self, group: &mut [Incoming<'_>]) {
         let mut labels = std::mem::take(&mut self.labels);
         for incoming in group.iter_mut().filter(|incoming| incoming.found.is_none()) {
-            match self.labels_of(&incoming.series) {
-                Ok(new) => labels.push(new),
-                Err(refused) => incoming.found = Some(Err(refused)),
+            if let Err(refused) = self.put_labels(&incoming.series, &mut labels) {
+                incoming.found = Some(Err(refused));
             }
         }
         let found = self.store.resolve_all(&labels);
@@ -160,7 +162,7 @@ impl<'a> Gathering<'a> {
 
     /// As [`Self::learn_all`], of one, for which there may be no room.
     fn learn(&mut self, incoming: &Incoming<'_>) -> Found {
-        let labels = self.labels_of(&incoming.series)?;
+        let labels = incoming.series.labels().map_err(refused)?;
         self.known.learn(incoming.key, &labels, self.store, self.now).map_err(|NoRoom| {
             let limit = self.options.max_series;
             let text = format!(
@@ -170,8 +172,8 @@ impl<'a> Gathering<'a> {
         })
     }
 
-    fn labels_of(&mut self, series: &Series<'_>) -> Result<Labels, Refused> {
-        series.labels_with(&mut self.packer).map_err(|error| (Reason::BadLabels, error.to_string()))
+    fn put_labels(&mut self, series: &Series<'_>, out: &mut LabelsList) -> Result<(), Refused> {
+        series.put_labels(&mut self.packer, out).map_err(refused)
     }
 
     fn take(&mut self, incoming: &Incoming<'_>) -> Result<(), WireError> {
@@ -204,9 +206,8 @@ impl<'a> Gathering<'a> {
         if let Some(said) = series.metadata()?
             && self.known.says_new(number, said.key())
         {
-            let labels = self.store.labels(reference);
-            if let Some(name) = labels.as_ref().and_then(Labels::metric_name) {
-                self.metadata(said.for_metric(name));
+            if let Some(name) = self.store.metric_name(reference) {
+                self.metadata(said.for_metric(&name));
             }
         }
         Ok(())
@@ -233,7 +234,7 @@ impl<'a> Gathering<'a> {
 
     fn exemplars(&mut self, series: &Series<'_>) -> Result<(), WireError> {
         // The labels were looked at when the series was.
-        let Ok(labels) = series.labels_with(&mut self.packer) else { return Ok(()) };
+        let Ok(labels) = series.labels() else { return Ok(()) };
         for exemplar in series.exemplars() {
             match exemplar? {
                 Ok(exemplar) => self.out.exemplars.push((labels.clone(), exemplar)),
@@ -267,6 +268,10 @@ impl<'a> Gathering<'a> {
             self.out.metadata.push(metadata);
         }
     }
+}
+
+fn refused(error: BadLabels) -> Refused {
+    (Reason::BadLabels, error.to_string())
 }
 
 /// How many samples of any kind a series has.

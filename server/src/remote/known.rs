@@ -151,21 +151,23 @@ impl KnownSeries {
         let next = self.free.last().copied().unwrap_or(self.forms.len() as Number);
         let tag = tag_of(key, next);
         let form = Form { key, series, last_used: steps(now), said: 0 };
-        let forms = &self.forms;
+        let Self { forms, free, by_key, .. } = self;
         let is_same = |other: &Tag| forms[other.number as usize].key == key;
-        let number = match self.by_key.entry(tag.spread(), is_same, |tag| tag.spread()) {
+        let number = match by_key.entry(tag.spread(), is_same, |tag| tag.spread()) {
             // The store forgot the series and made it anew.
             Entry::Occupied(entry) => entry.get().number,
             Entry::Vacant(entry) => {
                 entry.insert(tag);
-                if self.free.pop().is_none() {
-                    // Bounded by `max_series` and `MAX_FORMS`.
-                    self.forms.push(form);
-                }
                 next
             }
         };
-        self.forms[number as usize] = form;
+        if (number as usize) < forms.len() {
+            free.pop_if(|free| *free == number);
+            forms[number as usize] = form;
+        } else {
+            // Bounded by `max_series` and `MAX_FORMS`.
+            forms.push(form);
+        }
         self.last = number;
         number
     }

@@ -5,9 +5,11 @@
 //! as ASCII characters from `@`; a digit that is followed by another one is raised by 32. All bytes of
 //! a length are below 0x80, so the whole stays valid UTF-8 and slices need no check but the boundary.
 
+mod borrowed;
 mod json;
 mod raw;
 
+pub use borrowed::{LabelsJoiner, LabelsList, LabelsRef, OwnedPair, Pair, Pairs};
 pub use raw::RawLabelsPacker;
 
 use std::{cmp::Ordering, fmt, ops::Range, sync::Arc};
@@ -75,23 +77,17 @@ impl Labels {
 
     /// Reads the packed form back, checking every invariant; `None` when it is damaged.
     pub fn from_packed(packed: &str) -> Option<Self> {
-        let mut rest = packed;
-        let mut last: Option<&str> = None;
-        while !rest.is_empty() {
-            let (name, after_name) = take_text(rest)?;
-            let (value, after_value) = take_text(after_name)?;
-            if value.is_empty() || last.is_some_and(|last| last >= name) {
-                return None;
-            }
-            last = Some(name);
-            rest = after_value;
-        }
-        Some(Self(packed.into()))
+        LabelsRef::from_packed(packed).map(LabelsRef::to_labels)
     }
 
     /// The packed form (see the module's documentation), for storage.
     pub fn as_packed(&self) -> &str {
         &self.0
+    }
+
+    /// The set, borrowed.
+    pub fn as_ref(&self) -> LabelsRef<'_> {
+        LabelsRef::new(&self.0)
     }
 
     /// The identity of the series with these labels.
@@ -423,7 +419,15 @@ fn length_digits(length: usize) -> impl Iterator<Item = u8> {
     })
 }
 
+#[inline]
 fn take_text(packed: &str) -> Option<(&str, &str)> {
+    match packed.as_bytes().first()?.checked_sub(LENGTH_BASE)? {
+        short @ ..32 => packed.get(1..)?.split_at_checked(usize::from(short)),
+        _ => take_long_text(packed),
+    }
+}
+
+fn take_long_text(packed: &str) -> Option<(&str, &str)> {
     let bytes = packed.as_bytes();
     let (mut length, mut scale, mut at) = (0_usize, 1_usize, 0);
     loop {

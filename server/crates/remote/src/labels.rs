@@ -2,7 +2,7 @@
 
 use model::{
     Labels,
-    labels::{LabelsPacker, METRIC_NAME, Quoted, RawLabelsPacker},
+    labels::{LabelsPacker, LabelsRef, METRIC_NAME, Quoted, RawLabelsPacker},
 };
 
 use crate::{
@@ -54,7 +54,10 @@ pub enum BadLabels {
 /// The labels of protocol 1.0 in the form in which senders write them; `None` when there is anything
 /// else about them, be it wrong or only unusual. Every new series comes through here, so each byte is
 /// looked at as few times as can be.
-pub(crate) fn pack_fields(bytes: &[u8], packer: &mut RawLabelsPacker) -> Option<Labels> {
+pub(crate) fn pack_fields<'p>(
+    bytes: &[u8],
+    packer: &'p mut RawLabelsPacker,
+) -> Option<LabelsRef<'p>> {
     /// The tag of a label, and of its name.
     const FIRST: u8 = 0x0a;
     /// The tag of a label's value.
@@ -78,11 +81,11 @@ pub(crate) fn pack_fields(bytes: &[u8], packer: &mut RawLabelsPacker) -> Option<
 }
 
 /// As [`pack_fields`], of protocol 2.0.
-pub(crate) fn pack_references(
+pub(crate) fn pack_references<'p>(
     bytes: &[u8],
     message: &Message<'_>,
-    packer: &mut RawLabelsPacker,
-) -> Option<Labels> {
+    packer: &'p mut RawLabelsPacker,
+) -> Option<LabelsRef<'p>> {
     packer.clear();
     let (mut has_metric_name, mut size) = (false, 0);
     let mut reader = Reader::new(bytes);

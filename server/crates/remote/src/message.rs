@@ -5,7 +5,10 @@
 
 use std::borrow::Cow;
 
-use model::{Labels, Metadata, NativeHistogram, Timestamp, labels::RawLabelsPacker};
+use model::{
+    Labels, Metadata, NativeHistogram, Timestamp,
+    labels::{LabelsList, LabelsRef, RawLabelsPacker},
+};
 use xxhash_rust::xxh3::{xxh3_64_with_seed, xxh3_128_with_seed};
 
 use crate::{
@@ -262,19 +265,29 @@ impl<'m> Series<'m> {
     /// # Errors
     /// When they are damaged or not as the protocol wants them.
     pub fn labels(&self) -> Result<Labels, BadLabels> {
-        self.labels_with(&mut RawLabelsPacker::default())
+        let mut list = LabelsList::default();
+        self.put_labels(&mut RawLabelsPacker::default(), &mut list)?;
+        Ok(list.iter().next().map(LabelsRef::to_labels).unwrap_or_default())
     }
 
-    /// As [`Self::labels`], with memory that is used again.
+    /// Adds the labels to a list, by way of a packer whose memory is used again.
     ///
     /// # Errors
-    /// As there.
-    pub fn labels_with(&self, packer: &mut RawLabelsPacker) -> Result<Labels, BadLabels> {
+    /// As [`Self::labels`]; then nothing is added.
+    pub fn put_labels(
+        &self,
+        packer: &mut RawLabelsPacker,
+        out: &mut LabelsList,
+    ) -> Result<(), BadLabels> {
         let usual = match self.message.protocol {
             Protocol::V1 => labels::pack_fields(&self.labels, packer),
             Protocol::V2 => labels::pack_references(&self.labels, self.message, packer),
         };
-        usual.map_or_else(|| labels::check(&self.pairs()?), Ok)
+        match usual {
+            Some(labels) => out.push(labels),
+            None => out.push(labels::check(&self.pairs()?)?.as_ref()),
+        }
+        Ok(())
     }
 
     /// The labels as far as they can be read, for messages.

@@ -12,6 +12,7 @@ use model::Labels;
 mod builder;
 mod chunks;
 mod index;
+mod planned;
 mod summary;
 #[cfg(test)]
 mod tests;

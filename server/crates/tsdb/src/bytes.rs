@@ -4,6 +4,8 @@
 //! signed varint maps 0, -1, 1, -2 … to 0, 1, 2, 3 … first (zigzag). Fixed-width numbers are little
 //! endian. A text is its length as a varint and its bytes in UTF-8.
 
+use std::ops::RangeInclusive;
+
 use xxhash_rust::xxh3::xxh3_64;
 
 /// Why bytes are not what they should be.
@@ -52,13 +54,24 @@ pub(crate) fn open_envelope<'a>(
     version: u8,
     what: &'static str,
 ) -> Result<&'a [u8], FormatError> {
+    open_versions(bytes, magic, version..=version, what).map(|(_, payload)| payload)
+}
+
+/// As [`open_envelope`], of a format of which several versions can be read; the version comes with the
+/// payload.
+pub(crate) fn open_versions<'a>(
+    bytes: &'a [u8],
+    magic: [u8; 4],
+    versions: RangeInclusive<u8>,
+    what: &'static str,
+) -> Result<(u8, &'a [u8]), FormatError> {
     let mut reader = Reader::new(bytes);
     if reader.take(4)? != magic {
         return Err(FormatError::Magic(what));
     }
-    let found = reader.u8()?;
-    if found != version {
-        return Err(FormatError::Version(found));
+    let version = reader.u8()?;
+    if !versions.contains(&version) {
+        return Err(FormatError::Version(version));
     }
     let checksum = reader.u64_fixed()?;
     let length = u32::from_le_bytes(reader.array()?) as usize;
@@ -72,7 +85,7 @@ pub(crate) fn open_envelope<'a>(
     if xxh3_64(payload) != checksum {
         return Err(FormatError::Checksum);
     }
-    Ok(payload)
+    Ok((version, payload))
 }
 
 pub(crate) fn put_u64(out: &mut Vec<u8>, mut value: u64) {

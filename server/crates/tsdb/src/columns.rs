@@ -25,6 +25,9 @@ pub(crate) fn merge(older: &mut Column, newer: &Column) -> Overlap {
         append(older, newer);
         return Overlap::default();
     }
+    if older.histograms.is_empty() && newer.histograms.is_empty() {
+        return merge_floats(older, newer);
+    }
     let (left, right) = (samples(older), samples(newer));
     older.clear();
     let mut overlap = Overlap::default();
@@ -42,6 +45,33 @@ pub(crate) fn merge(older: &mut Column, newer: &Column) -> Overlap {
     for later in left {
         older.push(later.timestamp, later.value);
     }
+    overlap
+}
+
+/// The same of numbers alone, the usual case.
+fn merge_floats(older: &mut Column, newer: &Column) -> Overlap {
+    let mut overlap = Overlap::default();
+    let length = older.floats.len() + newer.floats.len();
+    let (mut times, mut values) = (Vec::with_capacity(length), Vec::with_capacity(length));
+    let mut next = 0;
+    for (&time, &value) in newer.float_times.iter().zip(&newer.floats) {
+        let from = next;
+        while older.float_times.get(next).is_some_and(|&earlier| earlier < time) {
+            next += 1;
+        }
+        times.extend_from_slice(&older.float_times[from..next]);
+        values.extend_from_slice(&older.floats[from..next]);
+        if older.float_times.get(next) == Some(&time) {
+            overlap.same_time += 1;
+            overlap.replaced += u64::from(older.floats[next].to_bits() != value.to_bits());
+            next += 1;
+        }
+        times.push(time);
+        values.push(value);
+    }
+    times.extend_from_slice(&older.float_times[next..]);
+    values.extend_from_slice(&older.floats[next..]);
+    (older.float_times, older.floats) = (times, values);
     overlap
 }
 

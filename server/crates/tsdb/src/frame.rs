@@ -1,9 +1,10 @@
 //! Frames: one flush as bytes, durable before readers see it.
 //!
-//! Frames of one epoch are a chain. The first one that mentions a series carries its labels and gives
-//! it the next number of the epoch; values are written as changes against the frame before. So a
-//! series that does not change costs nothing but its share of a run. `docs/formats/frame.md` has the
-//! byte layout. Every frame says where in the chain it stands, and a decoder refuses one out of place.
+//! Frames of one epoch are a chain. The first one that mentions a pair of name and value carries its
+//! text, and the first one that mentions a series names its pairs; both get the next number of the epoch.
+//! Values are written as changes against the frame before. So a series that does not change costs nothing
+//! but its share of a run. `docs/formats/frame.md` has the byte layout. Every frame says where in the
+//! chain it stands, and a decoder refuses one out of place.
 
 use model::{Metadata, Timestamp, Value};
 
@@ -11,6 +12,7 @@ use crate::bytes::FormatError;
 
 mod decode;
 mod encode;
+mod series;
 #[cfg(test)]
 mod tests;
 mod texts;
@@ -23,7 +25,9 @@ pub(crate) use encode::FrameEncoder;
 pub(crate) const MAGIC: [u8; 4] = *b"BWF\0";
 
 /// The version of the format written by this program.
-pub(crate) const VERSION: u8 = 1;
+pub(crate) const VERSION: u8 = 2;
+/// The oldest version that can be read. It has the labels of each new series as one text.
+const OLDEST_VERSION: u8 = 1;
 
 /// A sample of a flush: slot of the head, time, value.
 pub(crate) type FrameSample = (u32, Timestamp, Value);
@@ -58,7 +62,7 @@ impl Flush {
     }
 }
 
-/// Opens a frame's envelope and returns its payload.
-fn payload_of(bytes: &[u8]) -> Result<&[u8], FormatError> {
-    crate::bytes::open_envelope(bytes, MAGIC, VERSION, "frame")
+/// Opens a frame's envelope and returns its version and its payload.
+fn payload_of(bytes: &[u8]) -> Result<(u8, &[u8]), FormatError> {
+    crate::bytes::open_versions(bytes, MAGIC, OLDEST_VERSION..=VERSION, "frame")
 }

@@ -1,15 +1,20 @@
 //! The head: every series that is being written, with its samples since the last seal.
 
-use std::{hash::BuildHasher, sync::Arc};
+use std::{hash::BuildHasher, ops::Range, sync::Arc};
 
 use foldhash::fast::RandomState;
 use hashbrown::{HashTable, hash_table::Entry};
-use model::{Column, Labels, Sample, Segments, Tag, Timestamp, Value};
+use model::{
+    Column, Labels, Sample, Segments, Tag, Timestamp, Value,
+    labels::{LabelsJoiner, LabelsRef},
+};
 
 use self::{index::HeadIndex, samples::Samples};
 use crate::{bytes::FormatError, columns::is_same_value};
 
 pub(crate) mod index;
+pub(crate) mod order;
+mod pairs;
 pub(crate) mod samples;
 
 /// A series that is not written for this many seals is forgotten.
@@ -38,17 +43,22 @@ pub(crate) struct Head {
     slots: Segments<Slot>,
     /// Slots without a series.
     free: Vec<u32>,
-    by_labels: HashTable<Tag>,
+    /// By the numbers of their pairs.
+    by_pairs: HashTable<Tag>,
     hasher: RandomState,
     index: HeadIndex,
+    /// Memory that is used again.
+    pairs: Vec<u32>,
     /// What every series without samples shares.
     empty: Arc<Samples>,
+    /// Whether full chunks are closed as they are, because much has to be appended in little time.
+    is_hasty: bool,
     /// How many times the head was cut.
     cuts: u32,
     late: Vec<(u32, Timestamp, Value)>,
     /// Samples since the last cut.
     appended: u64,
-    /// The memory held by samples and labels of all series.
+    /// The memory held by samples and numbers of pairs of all series.
     bytes: usize,
 }
 
@@ -63,7 +73,8 @@ struct Slot {
 /// One series.
 #[derive(Debug, Clone)]
 pub(crate) struct Series {
-    pub(crate) labels: Labels,
+    /// The labels, as numbers of pairs in the head's index.
+    pub(crate) pairs: Box<[u32]>,
     /// Samples since the last cut.
     pub(crate) samples: Arc<Samples>,
     /// Samples that are on their way into a block.
@@ -103,68 +114,102 @@ pub(crate) struct Late {
 }
 
 impl Head {
-    /// What labels are found by.
-    pub(crate) fn hash(&self, labels: &Labels) -> u64 {
-        self.hasher.hash_one(labels.as_packed())
-    }
-
     /// Finds a series without changing anything.
-    pub(crate) fn find(&self, labels: &Labels) -> Option<SeriesRef> {
-        self.find_hashed(labels, self.hash(labels))
+    pub(crate) fn find(&self, labels: LabelsRef<'_>) -> Option<SeriesRef> {
+        let mut pairs = Vec::new();
+        if !self.index.find(labels, &mut pairs) {
+            return None;
+        }
+        self.find_pairs(&pairs, self.hasher.hash_one(&*pairs)).map(|slot| self.reference(slot))
     }
 
-    /// As [`Self::find`], for labels with a known hash.
-    pub(crate) fn find_hashed(&self, labels: &Labels, hash: u64) -> Option<SeriesRef> {
+    fn find_pairs(&self, pairs: &[u32], hash: u64) -> Option<u32> {
         let tag = Tag::new(hash, 0);
         let is_same = |other: &Tag| {
-            other.agrees_with(tag) && labels_at(&self.slots, other.number) == Some(labels)
+            other.agrees_with(tag) && pairs_at(&self.slots, other.number) == Some(pairs)
         };
-        let found = self.by_labels.find(tag.spread(), is_same)?;
-        Some(self.reference(found.number))
-    }
-
-    /// As [`Self::find_hashed`], of many: the looks into memory do not wait for each other.
-    pub(crate) fn find_all(&self, labels: &[Labels]) -> Vec<(u64, Option<SeriesRef>)> {
-        let mut found: Vec<_> = labels.iter().map(|labels| (self.hash(labels), None)).collect();
-        for (labels, (hash, series)) in labels.iter().zip(&mut found) {
-            *series = self.find_hashed(labels, *hash);
-        }
-        found
+        self.by_pairs.find(tag.spread(), is_same).map(|tag| tag.number)
     }
 
     /// Finds or adds a series and marks it as used.
-    pub(crate) fn resolve(&mut self, labels: &Labels) -> SeriesRef {
-        self.resolve_hashed(labels, self.hash(labels))
+    pub(crate) fn resolve(&mut self, labels: LabelsRef<'_>) -> SeriesRef {
+        let mut pairs = std::mem::take(&mut self.pairs);
+        pairs.clear();
+        self.index.intern(labels, &mut pairs);
+        let series = self.resolve_pairs(&pairs, self.hasher.hash_one(&*pairs));
+        self.pairs = pairs;
+        series
     }
 
-    /// As [`Self::resolve`], for labels with a known hash.
-    pub(crate) fn resolve_hashed(&mut self, labels: &Labels, hash: u64) -> SeriesRef {
-        let Self { slots, by_labels, .. } = self;
-        let next = self.free.last().copied().unwrap_or(slots.len() as u32);
+    /// As [`Self::resolve`], of many, in order: the looks into memory do not wait for each other.
+    pub(crate) fn resolve_all<'a>(
+        &mut self,
+        all: impl Iterator<Item = LabelsRef<'a>>,
+    ) -> Vec<SeriesRef> {
+        let mut pairs = std::mem::take(&mut self.pairs);
+        pairs.clear();
+        let mut wanted = Vec::new();
+        for labels in all {
+            let start = pairs.len();
+            self.index.intern(labels, &mut pairs);
+            wanted.push((start..pairs.len(), self.hasher.hash_one(&pairs[start..])));
+        }
+        // What is looked at here is in the processor's caches when a series is added.
+        let found: Vec<Option<u32>> = wanted
+            .iter()
+            .map(|(range, hash)| self.find_pairs(&pairs[range.clone()], *hash))
+            .collect();
+        let mut resolve = |((range, hash), found): ((Range<usize>, u64), Option<u32>)| match found {
+            Some(slot) => self.mark_used(slot),
+            None => self.resolve_pairs(&pairs[range], hash),
+        };
+        let all = wanted.into_iter().zip(found).map(&mut resolve).collect();
+        self.pairs = pairs;
+        all
+    }
+
+    fn resolve_pairs(&mut self, pairs: &[u32], hash: u64) -> SeriesRef {
+        let Self { slots, by_pairs, index, free, .. } = self;
+        let next = free.last().copied().unwrap_or(slots.len() as u32);
         let tag = Tag::new(hash, next);
         let is_same =
-            |other: &Tag| other.agrees_with(tag) && labels_at(slots, other.number) == Some(labels);
-        let slot = match by_labels.entry(tag.spread(), is_same, |tag| tag.spread()) {
+            |other: &Tag| other.agrees_with(tag) && pairs_at(slots, other.number) == Some(pairs);
+        let slot = match by_pairs.entry(tag.spread(), is_same, |tag| tag.spread()) {
             Entry::Occupied(entry) => entry.get().number,
             Entry::Vacant(entry) => {
                 entry.insert(tag);
-                let slot = self.free.pop().unwrap_or_else(|| {
-                    slots.push(Slot { generation: 0, used: 0, series: None });
-                    // Four thousand million series do not fit any memory.
-                    (slots.len() - 1) as u32
-                });
-                slots[slot as usize].series = Some(Series {
-                    labels: labels.clone(),
+                let series = Some(Series {
+                    pairs: pairs.into(),
                     samples: Arc::clone(&self.empty),
                     sealing: None,
                 });
-                self.bytes += series_bytes(labels);
-                self.index.insert(slot, labels);
-                slot
+                if free.pop().is_some() {
+                    slots[next as usize].series = series;
+                } else {
+                    // Four thousand million series do not fit any memory.
+                    slots.push(Slot { generation: 0, used: self.cuts, series });
+                }
+                self.bytes += size_of_val(pairs);
+                index.insert(next, pairs);
+                next
             }
         };
+        self.mark_used(slot)
+    }
+
+    fn mark_used(&mut self, slot: u32) -> SeriesRef {
         self.slots[slot as usize].used = self.cuts;
         self.reference(slot)
+    }
+
+    /// The labels of a series of this head.
+    pub(crate) fn labels(&self, series: &Series) -> Labels {
+        self.join(series, &mut LabelsJoiner::default()).to_labels()
+    }
+
+    /// As [`Self::labels`], in memory that is used again.
+    pub(crate) fn join<'j>(&self, series: &Series, joiner: &'j mut LabelsJoiner) -> LabelsRef<'j> {
+        self.index.labels(&series.pairs, joiner)
     }
 
     /// The slot of a reference that is still valid.
@@ -178,17 +223,9 @@ impl Head {
         self.slots.get(slot as usize)?.series.as_ref()
     }
 
-    /// All series with their slots.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (u32, &Series)> {
-        self.slots
-            .iter()
-            .enumerate()
-            .filter_map(|(slot, s)| Some((slot as u32, s.series.as_ref()?)))
-    }
-
     /// How many series there are.
     pub(crate) fn len(&self) -> usize {
-        self.by_labels.len()
+        self.by_pairs.len()
     }
 
     /// How many samples came since the last cut, late ones included.
@@ -198,6 +235,12 @@ impl Head {
 
     pub(crate) fn index(&self) -> &HeadIndex {
         &self.index
+    }
+
+    /// Whether from now on full chunks are closed as they are, which is quick and takes more memory until
+    /// the next seal.
+    pub(crate) fn set_hasty(&mut self, is_hasty: bool) {
+        self.is_hasty = is_hasty;
     }
 
     /// Adds a sample. One that is not newer than the newest waits for [`Head::finish`].
@@ -212,7 +255,11 @@ impl Head {
         if series.last_time().is_some_and(|last| timestamp <= last) {
             self.late.push((slot, timestamp, value.clone()));
         } else {
-            let grown = Arc::make_mut(&mut series.samples).append(timestamp, value);
+            let samples = Arc::make_mut(&mut series.samples);
+            if self.is_hasty {
+                self.bytes = self.bytes.wrapping_add_signed(samples.close_as_it_is());
+            }
+            let grown = samples.append(timestamp, value);
             self.bytes = self.bytes.wrapping_add_signed(grown);
         }
     }
@@ -280,28 +327,28 @@ impl Head {
                 }
             }
             if series.samples.is_empty() && self.cuts - slot.used >= IDLE_SEALS {
-                removed.push((number as u32, series.labels.clone()));
+                removed.push(number as u32);
             }
         }
         self.forget(&removed);
     }
 
-    fn forget(&mut self, removed: &[(u32, Labels)]) {
-        for (slot, labels) in removed {
-            let tag = Tag::new(self.hasher.hash_one(labels.as_packed()), *slot);
+    fn forget(&mut self, slots: &[u32]) {
+        let mut removed = Vec::with_capacity(slots.len());
+        for &slot in slots {
+            let entry = &mut self.slots[slot as usize];
+            let Some(series) = entry.series.take() else { continue };
+            let tag = Tag::new(self.hasher.hash_one(&*series.pairs), slot);
             let is_same = |other: &Tag| other.number == tag.number;
-            if let Ok(entry) = self.by_labels.find_entry(tag.spread(), is_same) {
+            if let Ok(entry) = self.by_pairs.find_entry(tag.spread(), is_same) {
                 entry.remove();
             }
-            self.bytes -= series_bytes(labels);
-            let entry = &mut self.slots[*slot as usize];
-            if let Some(series) = entry.series.take() {
-                self.bytes -= series.samples.bytes();
-            }
+            self.bytes -= size_of_val(&*series.pairs) + series.samples.bytes();
             entry.generation = entry.generation.wrapping_add(1);
-            self.free.push(*slot);
+            self.free.push(slot);
+            removed.push((slot, series.pairs));
         }
-        self.index.remove(removed);
+        self.index.remove(&removed);
     }
 
     /// Takes away all samples from `start` to `end`, both inclusive, and returns how many they were.
@@ -360,7 +407,7 @@ impl Head {
             let Some(series) = self.series(slot) else { continue };
             let is_sealing = series.sealing.as_ref().is_some_and(|samples| !samples.is_empty());
             if series.last_time().is_none() && series.samples.is_empty() && !is_sealing {
-                removed.push((slot, series.labels.clone()));
+                removed.push(slot);
             }
         }
         self.forget(&removed);
@@ -368,7 +415,7 @@ impl Head {
 
     /// The memory held by samples and labels, in bytes, without the index.
     pub(crate) fn heap_bytes(&self) -> usize {
-        self.slots.len() * size_of::<Slot>() + self.bytes
+        self.slots.len() * size_of::<Slot>() + self.bytes + self.index.text_bytes()
     }
 
     fn reference(&self, slot: u32) -> SeriesRef {
@@ -376,8 +423,8 @@ impl Head {
     }
 }
 
-fn labels_at(slots: &Segments<Slot>, slot: u32) -> Option<&Labels> {
-    Some(&slots.get(slot as usize)?.series.as_ref()?.labels)
+fn pairs_at(slots: &Segments<Slot>, slot: u32) -> Option<&[u32]> {
+    Some(&slots.get(slot as usize)?.series.as_ref()?.pairs)
 }
 
 /// Changes the samples of a series and counts the memory.
@@ -392,11 +439,6 @@ fn change_samples<T>(
     result
 }
 
-/// What a series takes without its samples.
-fn series_bytes(labels: &Labels) -> usize {
-    labels.as_packed().len()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -408,8 +450,8 @@ mod tests {
     #[test]
     fn an_idle_series_is_forgotten_and_its_reference_stays_dead() {
         let mut head = Head::default();
-        let old = head.resolve(&labels("a"));
-        let kept = head.resolve(&labels("b"));
+        let old = head.resolve(labels("a").as_ref());
+        let kept = head.resolve(labels("b").as_ref());
         for i in 0..4_i64 {
             head.append(kept.slot, i, &Value::Float(0.0));
             head.cut();
@@ -417,26 +459,64 @@ mod tests {
         }
         assert_eq!(head.slot(old), None);
         assert_eq!(head.slot(kept), Some(kept.slot));
-        assert_eq!(head.find(&labels("a")), None);
-        let new = head.resolve(&labels("c"));
+        assert_eq!(head.find(labels("a").as_ref()), None);
+        let new = head.resolve(labels("c").as_ref());
         assert_eq!(new.slot, old.slot, "the slot is used again");
         assert_eq!(head.slot(old), None);
         assert_eq!(head.len(), 2);
     }
 
     #[test]
+    fn pairs_go_with_their_last_series_and_their_numbers_are_used_again() {
+        let mut head = Head::default();
+        let labels = |pod: i64| {
+            Labels::from_pairs([("__name__", "up".to_owned()), ("pod", format!("pod-{pod}"))])
+        };
+        let mut texts = Vec::new();
+        for round in 0..30_i64 {
+            let pods = round * 10..round * 10 + 20;
+            for pod in pods.clone() {
+                let series = head.resolve(labels(pod).as_ref());
+                head.append(series.slot, round, &Value::Float(0.0));
+            }
+            head.cut();
+            head.finish_seal();
+            for pod in pods {
+                let series = head.find(labels(pod).as_ref()).unwrap();
+                let series = head.series(series.slot).unwrap();
+                assert_eq!(head.labels(series), labels(pod));
+            }
+            let found = head.index().values("pod").count();
+            assert_eq!(found, head.len(), "round {round}");
+            texts.push(head.index().text_bytes());
+        }
+        assert!(head.index().pair_numbers() < 60, "{} numbers", head.index().pair_numbers());
+        assert_eq!(texts[20..].iter().min(), texts[20..].iter().max(), "{texts:?}");
+        let gone = labels(0);
+        assert_eq!(head.find(gone.as_ref()), None);
+        for _ in 0..3 {
+            head.cut();
+            head.finish_seal();
+        }
+        assert_eq!((head.len(), head.index().names().count()), (0, 0));
+        assert_eq!(head.index().text_bytes(), 0);
+    }
+
+    #[test]
     fn the_memory_counted_is_what_a_walk_finds() {
         let mut head = Head::default();
         let walk = |head: &Head| -> usize {
-            let series = head.iter().map(|(_, series)| {
+            let all = head.slots.iter().filter_map(|slot| slot.series.as_ref());
+            let series = all.map(|series| {
                 let sealing = series.sealing.as_deref().map_or(0, Samples::bytes);
-                series_bytes(&series.labels) + series.samples.bytes() + sealing
+                size_of_val(&*series.pairs) + series.samples.bytes() + sealing
             });
-            series.sum::<usize>() + head.slots.len() * size_of::<Slot>()
+            let texts: usize = head.index.values("__name__").map(|value| 10 + value.len()).sum();
+            series.sum::<usize>() + head.slots.len() * size_of::<Slot>() + texts
         };
         for round in 0..6_i64 {
             for (number, name) in ["a", "b", "c", "d"].iter().enumerate() {
-                let series = head.resolve(&labels(name));
+                let series = head.resolve(labels(name).as_ref());
                 for time in 0..200 {
                     let time = if number == 0 { -time } else { round * 200 + time };
                     head.append(series.slot, time, &Value::Float(time as f64 / 8.0));
@@ -461,7 +541,7 @@ mod tests {
     #[test]
     fn the_last_value_follows_a_replacement() {
         let mut head = Head::default();
-        let series = head.resolve(&labels("a"));
+        let series = head.resolve(labels("a").as_ref());
         for (time, value) in [(10, 1.0), (20, 2.0), (20, 3.0), (5, 0.5)] {
             head.append(series.slot, time, &Value::Float(value));
         }

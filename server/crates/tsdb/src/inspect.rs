@@ -126,7 +126,7 @@ mod tests {
             (Format::Notes, &[0; 6][..]),
             (Format::Page, b"chunks"),
             (Format::BlockIndex, &[0; 8]),
-            (Format::Frame, &[0; 10]),
+            (Format::Frame, &[0; 11]),
         ] {
             let found = read(format, &enveloped(format, payload));
             assert!(found.is_ok(), "{format:?}: {found:?}");

@@ -9,7 +9,10 @@ use std::{
     time::Duration,
 };
 
-use model::{Labels, Metadata, Timestamp, Value};
+use model::{
+    Labels, Metadata, Timestamp, Value,
+    labels::{LabelsList, METRIC_NAME},
+};
 
 use crate::{
     block::Block,
@@ -64,10 +67,6 @@ use maintain::Maintainer;
 pub(crate) use notes::Notes;
 use peers::Peers;
 use writer::{Waiting, Writer};
-
-/// How many series are looked up before the first new one is added: what was looked at is still in the
-/// processor's caches then.
-const RESOLVED_AT_ONCE: usize = 256;
 
 /// A store of time series over an [`Engine`].
 ///
@@ -158,40 +157,33 @@ pub struct Committed {
 impl Tsdb {
     /// Finds the series with these labels, when it is being written.
     pub fn lookup(&self, labels: &Labels) -> Option<SeriesRef> {
-        self.state().head.find(labels)
+        self.state().head.find(labels.as_ref())
     }
 
     /// The labels of a series; `None` once it is forgotten.
     pub fn labels(&self, series: SeriesRef) -> Option<Labels> {
         let state = self.state();
         let slot = state.head.slot(series)?;
-        Some(state.head.series(slot)?.labels.clone())
+        state.head.series(slot).map(|series| state.head.labels(series))
+    }
+
+    /// The name of the metric of a series; `None` once it is forgotten, or when it has none.
+    pub fn metric_name(&self, series: SeriesRef) -> Option<String> {
+        let state = self.state();
+        let series = state.head.series(state.head.slot(series)?)?;
+        let mut pairs = series.pairs.iter().map(|&pair| state.head.index().pair(pair).texts());
+        pairs.find(|(name, _)| *name == METRIC_NAME).map(|(_, value)| value.to_owned())
     }
 
     /// Finds the series with these labels or creates it.
     pub fn resolve(&self, labels: &Labels) -> SeriesRef {
-        let (hash, found) = {
-            let head = &self.state().head;
-            let hash = head.hash(labels);
-            (hash, head.find_hashed(labels, hash))
-        };
-        found.unwrap_or_else(|| self.state_mut().head.resolve_hashed(labels, hash))
+        let found = self.lookup(labels);
+        found.unwrap_or_else(|| self.state_mut().head.resolve(labels.as_ref()))
     }
 
     /// As [`Self::resolve`], of many series, in order; cheaper than one by one.
-    pub fn resolve_all(&self, labels: &[Labels]) -> Vec<SeriesRef> {
-        let mut all = Vec::with_capacity(labels.len());
-        for labels in labels.chunks(RESOLVED_AT_ONCE) {
-            let found = self.state().head.find_all(labels);
-            let mut state = None;
-            for (labels, (hash, series)) in labels.iter().zip(found) {
-                all.push(series.unwrap_or_else(|| {
-                    let state = state.get_or_insert_with(|| self.state_mut());
-                    state.head.resolve_hashed(labels, hash)
-                }));
-            }
-        }
-        all
+    pub fn resolve_all(&self, labels: &LabelsList) -> Vec<SeriesRef> {
+        self.state_mut().head.resolve_all(labels.iter())
     }
 
     /// Writes a flush: to the engine first, then visible to readers as a whole.

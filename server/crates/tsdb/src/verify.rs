@@ -147,7 +147,7 @@ fn verify_frames(engine: &dyn Engine, found: &mut Verified) -> Result<(), Engine
     let mut decoder = FrameDecoder::default();
     let mut slots = 0_u32;
     engine.frames(0, &mut |frame: FrameRow| {
-        let mut next_slot = |_: &model::Labels| {
+        let mut next_slot = |_: model::labels::LabelsRef<'_>| {
             slots = slots.wrapping_add(1);
             slots
         };

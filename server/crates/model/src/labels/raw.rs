@@ -2,12 +2,12 @@
 
 use std::ops::Range;
 
-use super::{Labels, push_length};
+use super::{LabelsRef, push_length};
 
 /// Packs labels that come in order as bytes. Whether they are UTF-8 is asked once, of all of them: a
 /// length is ASCII, so no character can begin in one text and end in the next.
 ///
-/// One packer can make any number of sets and allocates nothing but them.
+/// One packer can make any number of sets, one after the other, in the same memory.
 #[derive(Debug, Default)]
 pub struct RawLabelsPacker {
     packed: Vec<u8>,
@@ -38,14 +38,15 @@ impl RawLabelsPacker {
     }
 
     /// The finished set; `None` when something is no UTF-8.
-    pub fn finish(&self) -> Option<Labels> {
-        Some(Labels(std::str::from_utf8(&self.packed).ok()?.into()))
+    pub fn finish(&self) -> Option<LabelsRef<'_>> {
+        std::str::from_utf8(&self.packed).ok().map(LabelsRef::new)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Labels;
     use proptest::prelude::*;
 
     #[test]
@@ -61,9 +62,10 @@ mod tests {
         ] {
             assert_eq!(packer.push(name, value), is_taken, "{name:?}");
         }
-        assert_eq!(packer.finish(), Some(Labels::from_pairs([("b", "1"), ("d", "3")])));
+        let finish = |packer: &RawLabelsPacker| packer.finish().map(LabelsRef::to_labels);
+        assert_eq!(finish(&packer), Some(Labels::from_pairs([("b", "1"), ("d", "3")])));
         packer.clear();
-        assert_eq!(packer.finish(), Some(Labels::empty()));
+        assert_eq!(finish(&packer), Some(Labels::empty()));
     }
 
     proptest! {
@@ -81,7 +83,10 @@ mod tests {
                     Some((std::str::from_utf8(name).ok()?, std::str::from_utf8(value).ok()?))
                 })
                 .collect();
-            prop_assert_eq!(packer.finish(), texts.map(Labels::from_pairs));
+            prop_assert_eq!(
+                packer.finish().map(LabelsRef::to_labels),
+                texts.map(Labels::from_pairs)
+            );
         }
     }
 

@@ -86,3 +86,63 @@ fn add_with_gaps(sums: &mut [f64], compensations: &mut [f64], values: &[f64]) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// As long as two runs and a half, with gaps and what is no number here and there.
+    fn row() -> impl Strategy<Value = Vec<f64>> {
+        let odd = prop_oneof![Just(ABSENT), Just(f64::NAN), Just(f64::INFINITY), Just(-0.0)];
+        let value = prop_oneof![30 => -1e9_f64..1e9, 1 => odd];
+        prop_oneof![
+            3 => proptest::collection::vec(value, 160),
+            1 => Just(vec![ABSENT; 160]),
+        ]
+    }
+
+    /// One step after the other.
+    fn simply(rows: &[Vec<f64>]) -> Vec<f64> {
+        let sum_at = |step: usize| {
+            let mut values = rows.iter().map(|row| row[step]).filter(|value| !is_absent(*value));
+            let Some(sum) = values.next() else { return ABSENT };
+            let mut sum = Kahan { sum, compensation: 0.0 };
+            values.for_each(|value| sum.add(value));
+            sum.sum + sum.compensation
+        };
+        (0..160).map(sum_at).collect()
+    }
+
+    fn summed(rows: &[Vec<f64>]) -> Sums {
+        let mut sums = Sums::new(160);
+        rows.iter().for_each(|row| sums.add(row));
+        sums
+    }
+
+    proptest! {
+        #[test]
+        fn property_sums_are_those_of_each_step(
+            rows in proptest::collection::vec(row(), 1..8),
+            others in proptest::collection::vec(row(), 0..3),
+        ) {
+            let expected = simply(&rows);
+            let mut sums = summed(&rows);
+            sums.join(&Sums::new(160));
+            let absent = |values: &[f64]| values.iter().map(|v| is_absent(*v)).collect::<Vec<_>>();
+            let found = Sums { sums: sums.sums.clone(), compensations: sums.compensations.clone() };
+            let found = found.finish();
+            prop_assert_eq!(absent(&found), absent(&expected));
+            prop_assert_eq!(format!("{found:?}"), format!("{expected:?}"));
+            // Sums of others differ by what adding in another order makes.
+            sums.join(&summed(&others));
+            let all: Vec<Vec<f64>> = rows.iter().chain(&others).cloned().collect();
+            for (found, expected) in sums.finish().into_iter().zip(simply(&all)) {
+                let is_same = found.to_bits() == expected.to_bits()
+                    || (found.is_nan() && expected.is_nan() && !is_absent(found))
+                    || (found - expected).abs() <= 1e-6;
+                prop_assert!(is_same, "{found} {expected}");
+            }
+        }
+    }
+}

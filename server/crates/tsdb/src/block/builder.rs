@@ -6,7 +6,8 @@ use hashbrown::HashMap;
 use model::{Column, Labels, Metadata, Timestamp, rollup::RollupColumn};
 
 use super::{
-    ChunkRef, INDEX_MAGIC, INDEX_VERSION, PAGE_MAGIC, PAGE_VERSION, series_order, summary::Summary,
+    ChunkRef, INDEX_MAGIC, INDEX_VERSION, PAGE_MAGIC, PAGE_VERSION, planned::PlannedSeries,
+    series_order, summary::Summary,
 };
 use crate::{
     bytes::{finish_envelope, put_text, put_u64, start_envelope},
@@ -58,18 +59,12 @@ pub(crate) struct BlockBuilder<'a> {
     page_bytes: u64,
     /// Text to its number in order of appearance.
     symbols: HashMap<Box<str>, u32, foldhash::fast::FixedState>,
-    series: Vec<PlannedSeries>,
+    symbol_bytes: usize,
+    series: PlannedSeries,
     samples: u64,
     min_time: Timestamp,
     max_time: Timestamp,
     last: Option<Labels>,
-}
-
-#[derive(Debug)]
-struct PlannedSeries {
-    /// Numbers of name and value of each label, in order of name.
-    labels: Box<[(u32, u32)]>,
-    chunks: Box<[ChunkRef]>,
 }
 
 /// What is known of a chunk before it is encoded.
@@ -105,7 +100,8 @@ impl<'a> BlockBuilder<'a> {
             staged_bytes: 0,
             page_bytes: 0,
             symbols: HashMap::default(),
-            series: Vec::new(),
+            symbol_bytes: 0,
+            series: PlannedSeries::default(),
             samples: 0,
             min_time: Timestamp::MAX,
             max_time: Timestamp::MIN,
@@ -124,7 +120,7 @@ impl<'a> BlockBuilder<'a> {
         for (times, values) in column.float_times.chunks(size).zip(column.floats.chunks(size)) {
             let stretch = Stretch::of(times, Some(Summary::of(values)));
             chunks.push(self.chunk(stretch, |out| {
-                codec::encode_floats(times, values, codec::Purpose::Storing, out)
+                codec::encode_floats(times, values, codec::Purpose::Storing, out);
             })?);
         }
         let histograms = column.histogram_times.chunks(size).zip(column.histograms.chunks(size));
@@ -132,7 +128,7 @@ impl<'a> BlockBuilder<'a> {
             let stretch = Stretch::of(times, None);
             chunks.push(self.chunk(stretch, |out| codec::encode_histograms(times, values, out))?);
         }
-        self.add_series(labels, chunks);
+        self.add_series(labels, &chunks);
         Ok(())
     }
 
@@ -162,15 +158,16 @@ impl<'a> BlockBuilder<'a> {
             chunks
                 .push(self.chunk(stretch, |out| codec::rollups::encode_histograms(windows, out))?);
         }
-        self.add_series(labels, chunks);
+        self.add_series(labels, &chunks);
         Ok(())
     }
 
-    fn add_series(&mut self, labels: &Labels, chunks: Vec<ChunkRef>) {
+    fn add_series(&mut self, labels: &Labels, chunks: &[ChunkRef]) {
         debug_assert!(self.last.as_ref().is_none_or(|last| series_order(last, labels).is_lt()));
         self.last = Some(labels.clone());
-        let labels = labels.iter().map(|(n, v)| (self.symbol(n), self.symbol(v))).collect();
-        self.series.push(PlannedSeries { labels, chunks: chunks.into() });
+        let labels: Vec<(u32, u32)> =
+            labels.iter().map(|(n, v)| (self.symbol(n), self.symbol(v))).collect();
+        self.series.push(&labels, chunks);
     }
 
     /// Stages what is left and returns the row to be added; `None` when there is no sample at all.
@@ -179,7 +176,7 @@ impl<'a> BlockBuilder<'a> {
         mut self,
         metadata: impl Iterator<Item = &'m Metadata>,
     ) -> Result<Option<BlockRow>, BuildError> {
-        if self.series.is_empty() {
+        if self.series.len() == 0 {
             return Ok(None);
         }
         self.close_page()?;
@@ -193,7 +190,7 @@ impl<'a> BlockBuilder<'a> {
             level: self.plan.level,
             min_time: self.min_time,
             max_time: self.max_time,
-            series: self.series.len() as u64,
+            series: self.series.len(),
             samples: self.samples,
             page_bytes: self.page_bytes,
             index,
@@ -252,12 +249,14 @@ impl<'a> BlockBuilder<'a> {
             return number;
         }
         let number = self.symbols.len() as u32;
+        self.symbol_bytes += text.len() + 2;
         self.symbols.insert(text.into(), number);
         number
     }
 
     fn index<'m>(&self, metadata: impl Iterator<Item = &'m Metadata>) -> Vec<u8> {
-        let mut out = Vec::new();
+        // Postings take about as much as labels do. What is reserved and not used costs nothing.
+        let mut out = Vec::with_capacity(2 * self.series.bytes() + self.symbol_bytes);
         start_envelope(&mut out, INDEX_MAGIC, INDEX_VERSION);
         put_u64(&mut out, self.plan.order);
         put_u64(&mut out, self.plan.window_ms.unsigned_abs());
@@ -265,20 +264,20 @@ impl<'a> BlockBuilder<'a> {
         put_u64(&mut out, self.plan.frames);
         let ranks = self.put_symbols(&mut out);
         let rank = |symbol: u32| u64::from(ranks[symbol as usize]);
-        put_u64(&mut out, self.series.len() as u64);
-        for series in &self.series {
-            put_u64(&mut out, series.labels.len() as u64);
-            for &(name, value) in &series.labels {
+        put_u64(&mut out, self.series.len());
+        self.series.each(|labels, chunks| {
+            put_u64(&mut out, labels.len() as u64);
+            for &(name, value) in labels {
                 put_u64(&mut out, rank(name));
                 put_u64(&mut out, rank(value));
             }
-            put_u64(&mut out, series.chunks.len() as u64);
+            put_u64(&mut out, chunks.len() as u64);
             let mut before = None;
-            for chunk in &series.chunks {
+            for chunk in chunks {
                 chunk.put(before, self.min_time, &mut out);
                 before = Some(chunk);
             }
-        }
+        });
         self.put_postings(&ranks, &mut out);
         let metadata: Vec<&Metadata> = metadata
             .filter(|metadata| self.symbols.contains_key(metadata.metric.as_str()))
@@ -305,23 +304,40 @@ impl<'a> BlockBuilder<'a> {
     }
 
     fn put_postings(&self, ranks: &[u32], out: &mut Vec<u8>) {
-        let mut postings: BTreeMap<(u32, u32), Vec<u32>> = BTreeMap::new();
-        for (number, series) in self.series.iter().enumerate() {
-            for &(name, value) in &series.labels {
-                let pair = (ranks[name as usize], ranks[value as usize]);
-                postings.entry(pair).or_default().push(number as u32);
-            }
+        let pair = |&(name, value): &(u32, u32)| (ranks[name as usize], ranks[value as usize]);
+        // How many series each has, then where its list ends so far in the one list of all.
+        let mut ends: BTreeMap<(u32, u32), u32> = BTreeMap::new();
+        self.series.each(|labels, _| {
+            labels.iter().for_each(|label| *ends.entry(pair(label)).or_default() += 1);
+        });
+        let mut all = 0;
+        for end in ends.values_mut() {
+            all += std::mem::replace(end, all);
         }
-        put_u64(out, postings.len() as u64);
-        for ((name, value), series) in postings {
+        let mut postings = vec![0; all as usize];
+        let mut number = 0_u32;
+        self.series.each(|labels, _| {
+            for label in labels {
+                if let Some(end) = ends.get_mut(&pair(label)) {
+                    postings[*end as usize] = number;
+                    *end += 1;
+                }
+            }
+            number += 1;
+        });
+        put_u64(out, ends.len() as u64);
+        let mut start = 0;
+        for ((name, value), end) in ends {
             put_u64(out, u64::from(name));
             put_u64(out, u64::from(value));
-            put_u64(out, series.len() as u64);
+            let list = &postings[start..end as usize];
+            put_u64(out, list.len() as u64);
             let mut next = 0;
-            for number in series {
+            for &number in list {
                 put_u64(out, u64::from(number - next));
                 next = number + 1;
             }
+            start = end as usize;
         }
     }
 }

@@ -39,9 +39,10 @@ pub(crate) struct Block {
 impl Block {
     /// Checks a row and makes it a block.
     pub(crate) fn open(mut row: BlockRow) -> Result<Self, FormatError> {
-        let index = std::mem::take(&mut row.index);
-        let payload: Box<[u8]> =
-            open_envelope(&index, INDEX_MAGIC, INDEX_VERSION, "block index")?.into();
+        let mut index = std::mem::take(&mut row.index);
+        open_envelope(&index, INDEX_MAGIC, INDEX_VERSION, "block index")?;
+        index.drain(..crate::bytes::ENVELOPE_BYTES);
+        let payload = index.into_boxed_slice();
         let mut reader = Reader::new(&payload);
         let order = reader.u64()?;
         let window_ms = i64::from(reader.u32()?);

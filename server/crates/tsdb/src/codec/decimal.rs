@@ -64,7 +64,9 @@ pub(crate) fn to_value(integer: i64, exponent: u8) -> f64 {
 pub(crate) fn scale(numbers: &mut [f64], power: f64) {
     // On its own the division is done for several numbers at a time.
     if power != 1.0 {
-        numbers.iter_mut().for_each(|number| *number /= power);
+        for number in numbers {
+            *number /= power;
+        }
     }
 }
 

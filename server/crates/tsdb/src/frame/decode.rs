@@ -1,9 +1,10 @@
 //! Reading frames.
 
-use model::{Labels, Timestamp, Value};
+use model::{Timestamp, Value, labels::LabelsRef};
 
 use super::{
     Flush, FrameSample, payload_of,
+    series::KnownPairs,
     values::{LastValues, take_series},
 };
 use crate::bytes::{FormatError, Reader};
@@ -15,6 +16,7 @@ pub(crate) struct FrameDecoder {
     position: u64,
     /// The slot of each series of the epoch, by its number.
     slots: Vec<u32>,
+    pairs: KnownPairs,
     last: LastValues,
 }
 
@@ -24,7 +26,7 @@ impl FrameDecoder {
     pub(crate) fn decode(
         &mut self,
         bytes: &[u8],
-        resolve: impl FnMut(&Labels) -> u32,
+        resolve: impl FnMut(LabelsRef<'_>) -> u32,
     ) -> Result<Flush, FormatError> {
         let result = self.decode_chained(bytes, resolve);
         if result.is_err() {
@@ -36,9 +38,10 @@ impl FrameDecoder {
     fn decode_chained(
         &mut self,
         bytes: &[u8],
-        resolve: impl FnMut(&Labels) -> u32,
+        resolve: impl FnMut(LabelsRef<'_>) -> u32,
     ) -> Result<Flush, FormatError> {
-        let mut reader = Reader::new(payload_of(bytes)?);
+        let (version, payload) = payload_of(bytes)?;
+        let mut reader = Reader::new(payload);
         let epoch = reader.u64()?;
         let position = reader.u64()?;
         let timestamp = reader.i64()?;
@@ -46,6 +49,7 @@ impl FrameDecoder {
         if position == 0 {
             self.epoch = Some(epoch);
             self.slots.clear();
+            self.pairs.clear();
             self.last.clear();
         } else if self.epoch != Some(epoch) || self.position != position {
             return Err(FormatError::Invalid("place of the frame in its epoch"));
@@ -53,7 +57,11 @@ impl FrameDecoder {
         if known != self.slots.len() as u64 {
             return Err(FormatError::Invalid("number of known series"));
         }
-        self.take_new_series(&mut reader, resolve)?;
+        if version == 1 {
+            self.take_labels(&mut reader, resolve)?;
+        } else {
+            self.take_series(&mut reader, resolve)?;
+        }
         self.last.grow(self.slots.len());
         let mut flush = Flush { timestamp, ..Flush::default() };
         for _ in 0..reader.count()? {
@@ -68,10 +76,20 @@ impl FrameDecoder {
         Ok(flush)
     }
 
-    fn take_new_series(
+    fn take_series(
         &mut self,
         reader: &mut Reader<'_>,
-        mut resolve: impl FnMut(&Labels) -> u32,
+        mut resolve: impl FnMut(LabelsRef<'_>) -> u32,
+    ) -> Result<(), FormatError> {
+        let Self { pairs, slots, .. } = self;
+        pairs.take(reader, |labels| slots.push(resolve(labels)))
+    }
+
+    /// New series as version 1 has them.
+    fn take_labels(
+        &mut self,
+        reader: &mut Reader<'_>,
+        mut resolve: impl FnMut(LabelsRef<'_>) -> u32,
     ) -> Result<(), FormatError> {
         let mut packed = String::new();
         for _ in 0..reader.count()? {
@@ -81,8 +99,8 @@ impl FrameDecoder {
             }
             packed.truncate(shared);
             packed.push_str(reader.text()?);
-            let labels = Labels::from_packed(&packed).ok_or(FormatError::Invalid("labels"))?;
-            self.slots.push(resolve(&labels));
+            let labels = LabelsRef::from_packed(&packed).ok_or(FormatError::Invalid("labels"))?;
+            self.slots.push(resolve(labels));
         }
         Ok(())
     }

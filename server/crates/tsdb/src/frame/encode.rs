@@ -2,14 +2,17 @@
 
 use std::sync::Arc;
 
-use model::{Labels, Metadata, NativeHistogram, Value};
+use model::{Metadata, NativeHistogram, Value};
 
 use super::{
     Flush, FrameSample, MAGIC, VERSION,
-    texts::{shared_prefix, sort_by_text},
+    series::NewSeries,
     values::{LastValues, put_series, put_times},
 };
-use crate::bytes::{finish_envelope, put_i64, put_text, put_u64, start_envelope};
+use crate::{
+    bytes::{finish_envelope, put_i64, put_u64, start_envelope},
+    head::Head,
+};
 
 /// Writes the frames of one epoch after the other.
 #[derive(Debug, Default)]
@@ -21,13 +24,11 @@ pub(crate) struct FrameEncoder {
     numbers: Vec<u32>,
     /// How many series have a number.
     series: u32,
+    new_series: NewSeries,
     last: LastValues,
     /// By the series' number: where its sample of this flush is; memory that is used again.
     places: Vec<u32>,
 }
-
-/// What the labels of a new series take, less what it shares with its neighbor.
-const USUAL_NEW_BYTES: usize = 48;
 
 /// A place without a sample.
 const NOWHERE: u32 = u32::MAX;
@@ -47,6 +48,7 @@ impl FrameEncoder {
         self.position = 0;
         self.numbers.fill(0);
         self.series = 0;
+        self.new_series.clear();
         self.last.clear();
     }
 
@@ -57,18 +59,14 @@ impl FrameEncoder {
     /// Writes a flush. A decoder gives its samples back by the number of the series, numbers before
     /// histograms. Where that makes a difference, because a series has several samples, those of
     /// `flush` are put into the same order first.
-    pub(crate) fn encode<'a>(
-        &mut self,
-        flush: &mut Flush,
-        labels_of: impl Fn(u32) -> Option<&'a Labels>,
-    ) -> Vec<u8> {
+    pub(crate) fn encode(&mut self, flush: &mut Flush, head: &Head) -> Vec<u8> {
         let mut out = Vec::with_capacity(64 + 2 * flush.len());
         start_envelope(&mut out, MAGIC, VERSION);
         put_u64(&mut out, self.epoch);
         put_u64(&mut out, self.position);
         put_i64(&mut out, flush.timestamp);
         put_u64(&mut out, u64::from(self.series));
-        self.put_new_series(flush, labels_of, &mut out);
+        self.put_new_series(flush, head, &mut out);
         self.last.grow(self.series as usize);
         put_metadata(&flush.metadata, &mut out);
         let dated = self.order_of(&mut flush.dated, true);
@@ -108,42 +106,25 @@ impl FrameEncoder {
         }
     }
 
-    /// Numbers the series that are new in this epoch, by their labels, which makes neighbors share
-    /// long prefixes.
-    fn put_new_series<'a>(
-        &mut self,
-        flush: &Flush,
-        labels_of: impl Fn(u32) -> Option<&'a Labels>,
-        out: &mut Vec<u8>,
-    ) {
-        let mut new: Vec<(&str, u32)> = Vec::new();
+    /// Numbers the series that are new in this epoch, in the order in which they come.
+    fn put_new_series(&mut self, flush: &Flush, head: &Head, out: &mut Vec<u8>) {
+        let mut new: Vec<u32> = Vec::new();
         for (at, &(slot, ..)) in flush.samples().enumerate() {
             let slot_index = slot as usize;
             if slot_index >= self.numbers.len() {
                 self.numbers.resize(slot_index + 1, 0);
             }
             if self.numbers[slot_index] == 0 {
-                // Any number but 0 marks the slot as seen; the right one follows.
-                self.numbers[slot_index] = u32::MAX;
                 if new.is_empty() {
                     // After a start nearly all that follow are new too.
                     new.reserve(flush.len() - at);
                 }
-                new.push((labels_of(slot).map_or("", Labels::as_packed), slot));
+                new.push(slot);
+                self.series += 1;
+                self.numbers[slot_index] = self.series;
             }
         }
-        sort_by_text(&mut new);
-        out.reserve(new.len() * USUAL_NEW_BYTES);
-        put_u64(out, new.len() as u64);
-        let mut before = "";
-        for (packed, slot) in new {
-            self.series += 1;
-            self.numbers[slot as usize] = self.series;
-            let shared = shared_prefix(before, packed);
-            put_u64(out, shared as u64);
-            put_text(out, &packed[shared..]);
-            before = packed;
-        }
+        self.new_series.put(&new, head, out);
     }
 
     fn number(&self, slot: u32) -> u32 {

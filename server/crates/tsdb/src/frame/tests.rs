@@ -1,22 +1,25 @@
 //! Chains of frames: round trips, what they cost, and damage.
 
-use model::{Labels, MetricKind};
+use model::{Labels, MetricKind, labels::LabelsRef};
 use proptest::prelude::*;
 
 use super::*;
-use crate::testing::any_value;
+use crate::{head::Head, testing::any_value};
 
 fn labels(slot: u32) -> Labels {
     Labels::from_pairs([("__name__", "requests_total"), ("path", &format!("/é/{slot}"))])
 }
 
 fn encode(encoder: &mut FrameEncoder, flush: &mut Flush) -> Vec<u8> {
-    let all: Vec<Labels> = (0..1_000).map(labels).collect();
-    encoder.encode(flush, |slot| all.get(slot as usize))
+    let mut head = Head::default();
+    for slot in 0..1_000 {
+        assert_eq!(head.resolve(labels(slot).as_ref()).slot(), slot);
+    }
+    encoder.encode(flush, &head)
 }
 
-fn slot_of(labels: &Labels) -> u32 {
-    labels.get("path").unwrap().trim_start_matches("/é/").parse().unwrap()
+fn slot_of(labels: LabelsRef<'_>) -> u32 {
+    labels.to_labels().get("path").unwrap().trim_start_matches("/é/").parse().unwrap()
 }
 
 fn ticks(timestamp: i64, value: impl Fn(u32) -> f64) -> Flush {
@@ -60,6 +63,38 @@ fn a_frame_cut_at_any_byte_is_refused() {
     for cut in 0..frame.len() {
         assert!(FrameDecoder::default().decode(&frame[..cut], slot_of).is_err(), "cut at {cut}");
     }
+}
+
+/// A frame of version 1: the labels of each new series are one text.
+#[test]
+fn frames_of_version_1_are_read() {
+    use crate::bytes::{finish_envelope, put_i64, put_text, put_u64, start_envelope};
+    let mut frame = Vec::new();
+    start_envelope(&mut frame, MAGIC, 1);
+    put_u64(&mut frame, 7);
+    put_u64(&mut frame, 0);
+    put_i64(&mut frame, 1_000);
+    put_u64(&mut frame, 0);
+    put_u64(&mut frame, 2);
+    let (first, second) = (labels(3), labels(4));
+    let shared = first.as_packed().len() - 1;
+    put_u64(&mut frame, 0);
+    put_text(&mut frame, first.as_packed());
+    put_u64(&mut frame, shared as u64);
+    put_text(&mut frame, &second.as_packed()[shared..]);
+    // No metadata, no dated samples, two ticks: one run of two series, then a run of two zeros.
+    for number in [0, 0, 0] {
+        put_u64(&mut frame, number);
+    }
+    put_u64(&mut frame, 2);
+    put_i64(&mut frame, 0);
+    put_u64(&mut frame, 2);
+    put_u64(&mut frame, 0);
+    put_u64(&mut frame, 2 << 3);
+    finish_envelope(&mut frame);
+    let decoded = FrameDecoder::default().decode(&frame, slot_of).unwrap();
+    let zero = |slot| (slot, 1_000, Value::Float(0.0));
+    assert_eq!((decoded.timestamp, decoded.ticks), (1_000, vec![zero(3), zero(4)]));
 }
 
 fn any_flush() -> impl Strategy<Value = Flush> {

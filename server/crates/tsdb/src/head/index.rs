@@ -1,26 +1,31 @@
 //! From labels to the series of the head.
 //!
-//! A value is kept once, as a place in the labels of the first series that had it. Values have numbers
-//! in the order in which they came and are found by their hash; nothing is kept sorted, because sorting
-//! would cost every new series what only few readers need. What a condition selected among the values
-//! stays known, and only the values that came since are looked at again.
+//! Every pair of name and value is kept once and has a number ([`PairTable`]); a series is known by the
+//! numbers of its pairs. The values of a name are kept in the order in which they came; nothing is kept
+//! sorted, because sorting would cost every new series what only few readers need. What a condition
+//! selected among the values stays known, and only the values that came since are looked at again.
+
+use std::{ops::Range, sync::Arc};
 
 use foldhash::fast::RandomState;
-use hashbrown::{HashMap, HashTable};
-use model::{Labels, Tag};
-use std::{hash::BuildHasher, ops::Range, sync::Arc};
+use hashbrown::HashMap;
+use model::labels::{LabelsJoiner, LabelsRef, OwnedPair, Pair};
 
+use super::pairs::{Bits, PairTable};
 use crate::postings::{Condition, Index, List, Matches, merged};
 
 /// Label names, their values, and the series that have each.
 #[derive(Debug, Default)]
 pub(crate) struct HeadIndex {
+    pairs: PairTable,
     names: Names,
-    hasher: RandomState,
+    /// The pairs of the series looked up last. Neighbors share most of them, and a guess spares hashing
+    /// each.
+    recent: Vec<u32>,
     all: Bits,
     /// How many series were ever added.
     added: u64,
-    /// How many times series were taken out, after which values have other numbers.
+    /// How many times series were taken out, after which pairs may have other numbers.
     removals: u64,
 }
 
@@ -34,73 +39,117 @@ struct Names {
 #[derive(Debug)]
 struct Name {
     text: Box<str>,
-    values: Values,
-    /// The number of the name that followed in the series added last. Neighbors have the same names,
-    /// and a guess spares hashing each.
-    next: usize,
-}
-
-/// The values of one label.
-#[derive(Debug, Default)]
-struct Values {
-    entries: Vec<Entry>,
-    by_text: HashTable<Tag>,
-    /// The value added last; neighbors often share it.
-    latest: u32,
-}
-
-#[derive(Debug)]
-struct Entry {
-    /// Labels with this value, which is in their packed form from `start` on.
-    labels: Labels,
-    start: u32,
-    length: u32,
-    postings: Postings,
-}
-
-/// Series, ascending. Most values of a label that tells series apart have but one.
-#[derive(Debug)]
-enum Postings {
-    One(u32),
-    Many(Vec<u32>),
+    /// Its pairs in the order in which they came.
+    pairs: Vec<u32>,
 }
 
 impl HeadIndex {
+    /// The numbers of the pairs of a series, in `numbers`. Returns `false` when some of them are not
+    /// known, so that there is no such series.
+    pub(super) fn find(&self, labels: LabelsRef<'_>, numbers: &mut Vec<u32>) -> bool {
+        numbers.clear();
+        labels.pairs().enumerate().all(|(at, pair)| {
+            let number = self.guess(at, pair).or_else(|| self.pairs.find(pair));
+            number.map(|number| numbers.push(number)).is_some()
+        })
+    }
+
+    /// The number of a pair if it is the one that is expected at its place.
+    #[inline]
+    fn guess(&self, at: usize, pair: Pair<'_>) -> Option<u32> {
+        self.pairs.guess(*self.recent.get(at)?, pair)
+    }
+
+    /// Adds the numbers of the pairs of a series to `numbers`; pairs that are not known get one. They must
+    /// be given to a series then, by [`Self::insert`].
+    pub(super) fn intern(&mut self, labels: LabelsRef<'_>, numbers: &mut Vec<u32>) {
+        let start = numbers.len();
+        for (at, pair) in labels.pairs().enumerate() {
+            let number = self.guess(at, pair).unwrap_or_else(|| {
+                let number = self.intern_pair(pair);
+                if let Some(&before) = self.recent.get(at) {
+                    self.pairs.learn(before, number);
+                }
+                number
+            });
+            numbers.push(number);
+        }
+        self.recent.clear();
+        self.recent.extend_from_slice(&numbers[start..]);
+    }
+
+    fn intern_pair(&mut self, pair: Pair<'_>) -> u32 {
+        let (number, is_new) = self.pairs.intern(pair);
+        if is_new {
+            self.names.get_mut(pair.name()).pairs.push(number);
+        }
+        number
+    }
+
     /// Adds a series that is not in the index.
-    pub(crate) fn insert(&mut self, series: u32, labels: &Labels) {
+    pub(super) fn insert(&mut self, series: u32, pairs: &[u32]) {
         self.added += 1;
         self.all.set(series, true);
-        let mut before = None;
-        for (name, value) in labels {
-            let number = self.names.number_after(before, name);
-            self.names.all[number].values.insert(series, labels, value, &self.hasher);
-            before = Some(number);
+        for &pair in pairs {
+            self.pairs.add_series(pair, series);
         }
     }
 
-    /// Takes out series; each comes with its labels.
-    pub(crate) fn remove(&mut self, removed: &[(u32, Labels)]) {
+    /// Takes out series; each comes with its pairs. Pairs without series go.
+    pub(super) fn remove(&mut self, removed: &[(u32, Box<[u32]>)]) {
         if removed.is_empty() {
             return;
         }
         self.removals += 1;
         let mut gone = Bits::default();
-        let mut names: HashMap<&str, Vec<u32>, RandomState> = HashMap::default();
-        for (series, labels) in removed {
+        let mut touched: Vec<u32> = Vec::new();
+        for (series, pairs) in removed {
             gone.set(*series, true);
             self.all.set(*series, false);
-            for (name, value) in labels {
-                let values = self.names.get(name);
-                if let Some(value) = values.and_then(|values| values.find(value, &self.hasher)) {
-                    names.entry(name).or_default().push(value);
-                }
+            touched.extend_from_slice(pairs);
+        }
+        touched.sort_unstable();
+        touched.dedup();
+        let mut names: Vec<usize> = Vec::new();
+        for pair in touched {
+            let name = self.names.number(self.pairs.pair(pair).name());
+            if self.pairs.remove_series(pair, &gone) {
+                names.extend(name);
             }
         }
-        for (name, mut touched) in names {
-            touched.sort_unstable();
-            touched.dedup();
-            self.names.remove_values(name, &touched, &gone, &self.hasher);
+        names.sort_unstable();
+        names.dedup();
+        // From the last one, because the place of one that goes is taken by the last.
+        for name in names.into_iter().rev() {
+            self.names.tidy(name, &self.pairs);
         }
+        self.pairs.shrink();
+    }
+
+    /// The pair with a number, which some series has.
+    #[inline]
+    pub(crate) fn pair(&self, number: u32) -> Pair<'_> {
+        self.pairs.pair(number)
+    }
+
+    /// How many numbers pairs may have.
+    pub(crate) fn pair_numbers(&self) -> usize {
+        self.pairs.len()
+    }
+
+    /// Whether a number stands for no pair.
+    pub(crate) fn is_free_pair(&self, number: u32) -> bool {
+        self.pairs.is_free(number)
+    }
+
+    /// The labels with these pairs.
+    pub(crate) fn labels<'j>(&self, pairs: &[u32], joiner: &'j mut LabelsJoiner) -> LabelsRef<'j> {
+        joiner.join(pairs.iter().map(|&pair| self.pairs.pair(pair)))
+    }
+
+    /// The bytes of the texts of all pairs.
+    pub(super) fn text_bytes(&self) -> usize {
+        self.pairs.text_bytes()
     }
 
     /// How many times series were taken out. Until the next time a number stands for the same series.
@@ -115,28 +164,22 @@ impl HeadIndex {
 
     /// All values of a label, in any order.
     pub(crate) fn values(&self, name: &str) -> impl Iterator<Item = &str> {
-        self.names.get(name).into_iter().flat_map(|values| values.entries.iter().map(Entry::text))
+        self.names.pairs_of(name).iter().map(|&pair| self.pairs.pair(pair).value())
     }
 
-    /// Visits values of a label by their numbers, each with how many series have it. Returns whether
+    /// Visits values of a label by their places, each with how many series have it. Returns whether
     /// there may be more.
     pub(crate) fn each_value(
         &self,
         name: &str,
-        numbers: Range<usize>,
+        places: Range<usize>,
         visit: &mut dyn FnMut(&str, u64),
     ) -> bool {
-        let Some(values) = self.names.get(name) else { return false };
-        for entry in values.entries.iter().take(numbers.end).skip(numbers.start) {
-            visit(entry.text(), entry.postings.as_slice().len() as u64);
+        let pairs = self.names.pairs_of(name);
+        for &pair in pairs.iter().take(places.end).skip(places.start) {
+            visit(self.pairs.pair(pair).value(), self.pairs.series(pair).len() as u64);
         }
-        values.entries.len() > numbers.end
-    }
-
-    /// How many values a label has.
-    #[cfg(test)]
-    fn value_count(&self, name: &str) -> usize {
-        self.names.get(name).map_or(0, |values| values.entries.len())
+        pairs.len() > places.end
     }
 }
 
@@ -146,31 +189,25 @@ impl Index for HeadIndex {
     }
 
     fn postings(&self, name: &str, value: &str) -> List<'_> {
-        let values = self.names.get(name);
-        let found = values.and_then(|values| {
-            let value = values.find(value, &self.hasher)?;
-            Some(values.entries[value as usize].postings.as_slice())
-        });
-        List::Borrowed(found.unwrap_or_default())
+        let pair = OwnedPair::new(name, value);
+        let number = pair.and_then(|pair| self.pairs.find(pair.as_pair()));
+        List::Borrowed(number.map_or(&[], |number| self.pairs.series(number)))
     }
 
     fn with_values(&self, condition: &Condition<'_>, wanted: bool) -> List<'_> {
-        let Some(values) = self.names.get(&condition.matcher.name) else {
+        let pairs = self.names.pairs_of(&condition.matcher.name);
+        if pairs.is_empty() {
             return List::Borrowed(&[]);
-        };
+        }
         let known = condition.known_matches().filter(|known| known.removals == self.removals);
         if let Some(known) = known.as_ref().filter(|known| known.added == self.added) {
             return List::Shared(Arc::clone(&known.postings));
         }
         let seen = known.as_ref().map_or(0, |known| known.seen);
-        let mut chosen = known.as_ref().map_or_else(Vec::new, |known| known.values.to_vec());
-        for (number, entry) in values.entries.iter().enumerate().skip(seen) {
-            if condition.is_match(entry.text()) == wanted {
-                chosen.push(number as u32);
-            }
-        }
-        let lists =
-            || chosen.iter().map(|&value| values.entries[value as usize].postings.as_slice());
+        let mut chosen = known.as_ref().map_or_else(Vec::new, |known| known.pairs.to_vec());
+        let is_chosen = |pair: &u32| condition.is_match(self.pairs.pair(*pair).value()) == wanted;
+        chosen.extend(pairs[seen..].iter().copied().filter(is_chosen));
+        let lists = || chosen.iter().map(|&pair| self.pairs.series(pair));
         // Between two removals lists only grow, so the same length means the same series.
         let length = lists().map(<[u32]>::len).sum::<usize>();
         let unchanged = known.filter(|known| known.postings.len() == length);
@@ -181,8 +218,8 @@ impl Index for HeadIndex {
         condition.remember(Matches {
             removals: self.removals,
             added: self.added,
-            seen: values.entries.len(),
-            values: chosen.into(),
+            seen: pairs.len(),
+            pairs: chosen.into(),
             postings: Arc::clone(&postings),
         });
         List::Shared(postings)
@@ -190,36 +227,33 @@ impl Index for HeadIndex {
 }
 
 impl Names {
-    fn get(&self, name: &str) -> Option<&Values> {
-        Some(&self.all[*self.numbers.get(name)?].values)
+    fn number(&self, name: &str) -> Option<usize> {
+        self.numbers.get(name).copied()
     }
 
-    /// The number of a name that follows the name `before` in a series; it gets one if it has none.
-    fn number_after(&mut self, before: Option<usize>, name: &str) -> usize {
-        let guess = before.map_or(0, |before| self.all[before].next);
-        if self.all.get(guess).is_some_and(|known| &*known.text == name) {
-            return guess;
-        }
-        let known = self.numbers.get(name).copied();
-        let number = known.unwrap_or_else(|| {
+    /// The pairs with a name, in the order in which they came.
+    fn pairs_of(&self, name: &str) -> &[u32] {
+        self.number(name).map_or(&[], |number| &self.all[number].pairs)
+    }
+
+    /// A name, which is made if it is not known.
+    fn get_mut(&mut self, name: &str) -> &mut Name {
+        let number = self.number(name).unwrap_or_else(|| {
             self.numbers.insert(name.into(), self.all.len());
-            self.all.push(Name { text: name.into(), values: Values::default(), next: 0 });
+            self.all.push(Name { text: name.into(), pairs: Vec::new() });
             self.all.len() - 1
         });
-        if let Some(before) = before {
-            self.all[before].next = number;
-        }
-        number
+        &mut self.all[number]
     }
 
-    /// Takes series out of some values of a name, and forgets a name without any.
-    fn remove_values(&mut self, name: &str, touched: &[u32], gone: &Bits, hasher: &RandomState) {
-        let Some(&number) = self.numbers.get(name) else { return };
-        let values = &mut self.all[number].values;
-        values.remove(touched, gone, hasher);
-        if values.entries.is_empty() {
-            self.numbers.remove(name);
-            self.all.swap_remove(number);
+    /// Takes out the pairs of a name that are gone, and the name when none is left.
+    fn tidy(&mut self, number: usize, pairs: &PairTable) {
+        let name = &mut self.all[number];
+        name.pairs.retain(|&pair| !pairs.is_free(pair));
+        name.pairs.shrink_to_fit();
+        if name.pairs.is_empty() {
+            let gone = self.all.swap_remove(number);
+            self.numbers.remove(&gone.text);
             if let Some(moved) = self.all.get(number) {
                 self.numbers.insert(moved.text.clone(), number);
             }
@@ -227,144 +261,11 @@ impl Names {
     }
 }
 
-impl Values {
-    fn insert(&mut self, series: u32, labels: &Labels, value: &str, hasher: &RandomState) {
-        let is_latest =
-            self.entries.get(self.latest as usize).is_some_and(|entry| entry.text() == value);
-        if !is_latest {
-            let tag = Tag::new(hasher.hash_one(value), self.entries.len() as u32);
-            let entries = &self.entries;
-            let is_same = |other: &Tag| {
-                other.agrees_with(tag) && entries[other.number as usize].text() == value
-            };
-            match self.by_text.entry(tag.spread(), is_same, |tag| tag.spread()) {
-                hashbrown::hash_table::Entry::Occupied(entry) => self.latest = entry.get().number,
-                hashbrown::hash_table::Entry::Vacant(entry) => {
-                    entry.insert(tag);
-                    self.latest = tag.number;
-                    self.entries.push(Entry::new(series, labels, value));
-                    return;
-                }
-            }
-        }
-        self.entries[self.latest as usize].postings.insert(series);
-    }
-
-    fn find(&self, value: &str, hasher: &RandomState) -> Option<u32> {
-        let tag = Tag::new(hasher.hash_one(value), 0);
-        let is_same = |other: &Tag| {
-            other.agrees_with(tag) && self.entries[other.number as usize].text() == value
-        };
-        self.by_text.find(tag.spread(), is_same).map(|tag| tag.number)
-    }
-
-    /// Takes series out of some values, and forgets values without any.
-    fn remove(&mut self, touched: &[u32], gone: &Bits, hasher: &RandomState) {
-        let mut is_any_empty = false;
-        for &value in touched {
-            is_any_empty |= self.entries[value as usize].postings.remove(gone);
-        }
-        if !is_any_empty {
-            return;
-        }
-        self.entries.retain(|entry| !entry.postings.as_slice().is_empty());
-        self.entries.shrink_to_fit();
-        self.latest = 0;
-        self.by_text = HashTable::with_capacity(self.entries.len());
-        for (number, entry) in self.entries.iter().enumerate() {
-            let tag = Tag::new(hasher.hash_one(entry.text()), number as u32);
-            self.by_text.insert_unique(tag.spread(), tag, |tag| tag.spread());
-        }
-    }
-}
-
-impl Entry {
-    fn new(series: u32, labels: &Labels, value: &str) -> Self {
-        let start = value.as_ptr().addr() - labels.as_packed().as_ptr().addr();
-        Self {
-            labels: labels.clone(),
-            start: start as u32,
-            length: value.len() as u32,
-            postings: Postings::One(series),
-        }
-    }
-
-    fn text(&self) -> &str {
-        let start = self.start as usize;
-        &self.labels.as_packed()[start..start + self.length as usize]
-    }
-}
-
-impl Postings {
-    fn as_slice(&self) -> &[u32] {
-        match self {
-            Self::One(series) => std::slice::from_ref(series),
-            Self::Many(series) => series,
-        }
-    }
-
-    fn insert(&mut self, series: u32) {
-        match self {
-            Self::One(first) => *self = Self::Many(vec![series.min(*first), series.max(*first)]),
-            // Numbers are given out rising, so the end is the usual place.
-            Self::Many(all) if all.last().is_none_or(|&last| last < series) => all.push(series),
-            // A number used again goes between.
-            Self::Many(all) => {
-                if let Err(at) = all.binary_search(&series) {
-                    all.insert(at, series);
-                }
-            }
-        }
-    }
-
-    /// Takes out series and returns whether none is left.
-    fn remove(&mut self, gone: &Bits) -> bool {
-        if let Self::One(series) = self {
-            if !gone.has(*series) {
-                return false;
-            }
-            *self = Self::Many(Vec::new());
-        }
-        let Self::Many(all) = self else { return false };
-        all.retain(|&series| !gone.has(series));
-        if all.len() < all.capacity() / 2 {
-            all.shrink_to_fit();
-        }
-        all.is_empty()
-    }
-}
-
-/// A set of small numbers.
-#[derive(Debug, Default)]
-struct Bits(Vec<u64>);
-
-impl Bits {
-    fn set(&mut self, number: u32, value: bool) {
-        let at = number as usize / 64;
-        if at >= self.0.len() {
-            self.0.resize(at + 1, 0);
-        }
-        let bit = 1 << (number % 64);
-        if value { self.0[at] |= bit } else { self.0[at] &= !bit }
-    }
-
-    fn has(&self, number: u32) -> bool {
-        self.0.get(number as usize / 64).is_some_and(|word| word >> (number % 64) & 1 == 1)
-    }
-
-    /// The numbers, ascending.
-    fn iter(&self) -> impl Iterator<Item = u32> {
-        self.0.iter().enumerate().flat_map(|(at, &word)| {
-            (0..64).filter(move |bit| word >> bit & 1 == 1).map(move |bit| at as u32 * 64 + bit)
-        })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::postings::{Conditions, select};
-    use model::{MatchOp, Matcher};
+    use model::{Labels, MatchOp, Matcher};
     use proptest::prelude::*;
 
     fn any_matcher() -> impl Strategy<Value = Matcher> {
@@ -420,7 +321,8 @@ mod tests {
             matchers in proptest::collection::vec(any_matcher(), 0..4),
         ) {
             let mut index = HeadIndex::default();
-            let mut model: Vec<Option<Labels>> = Vec::new();
+            let mut model: Vec<Option<(Labels, Box<[u32]>)>> = Vec::new();
+            let mut joiner = LabelsJoiner::default();
             let conditions = Conditions::default();
             for step in steps {
                 match step {
@@ -432,14 +334,20 @@ mod tests {
                             model.push(None);
                             model.len() - 1
                         });
-                        index.insert(number as u32, &labels);
-                        model[number] = Some(labels);
+                        let mut pairs = Vec::new();
+                        let is_known = index.find(labels.as_ref(), &mut pairs);
+                        let found = pairs.clone();
+                        pairs.clear();
+                        index.intern(labels.as_ref(), &mut pairs);
+                        prop_assert!(!is_known || found == pairs);
+                        index.insert(number as u32, &pairs);
+                        model[number] = Some((labels, pairs.into_boxed_slice()));
                     }
                     Step::Remove(rest) => {
                         let mut gone = Vec::new();
                         for (number, slot) in model.iter_mut().enumerate() {
-                            if number as u32 % 4 == rest && let Some(labels) = slot.take() {
-                                gone.push((number as u32, labels));
+                            if number as u32 % 4 == rest && let Some((_, pairs)) = slot.take() {
+                                gone.push((number as u32, pairs));
                             }
                         }
                         index.remove(&gone);
@@ -447,20 +355,22 @@ mod tests {
                 }
                 let expected: Vec<u32> = (0_u32..)
                     .zip(&model)
-                    .filter(|(_, labels)| labels.as_ref().is_some_and(|labels| {
+                    .filter(|(_, series)| series.as_ref().is_some_and(|(labels, _)| {
                         matchers.iter().all(|matcher| matcher.matches_labels(labels))
                     }))
                     .map(|(number, _)| number)
                     .collect();
                 prop_assert_eq!(select(&index, &conditions.of(&matchers)), expected);
             }
+            for (labels, pairs) in model.iter().flatten() {
+                prop_assert_eq!(index.labels(pairs, &mut joiner), labels.as_ref());
+            }
             for name in ["x", "y"] {
                 let mut values: Vec<&str> = index.values(name).collect();
                 values.sort_unstable();
-                let in_use = model.iter().flatten().filter_map(|labels| labels.get(name));
+                let in_use = model.iter().flatten().filter_map(|(labels, _)| labels.get(name));
                 let expected: std::collections::BTreeSet<&str> = in_use.collect();
                 prop_assert_eq!(values, expected.into_iter().collect::<Vec<_>>());
-                prop_assert_eq!(index.value_count(name), index.values(name).count());
             }
         }
     }

@@ -9,6 +9,7 @@
 //! without decoding anything: it is what the next one is written against.
 
 mod open;
+mod unpacked;
 
 use std::sync::Arc;
 
@@ -16,7 +17,7 @@ use model::{Column, NativeHistogram, Sample, Timestamp, Value};
 
 use crate::{
     bytes::FormatError,
-    codec::{self, bits::BitWriter, histograms},
+    codec::{bits::BitWriter, histograms},
     columns::{self, Overlap},
 };
 
@@ -224,7 +225,7 @@ impl Samples {
     /// # Errors
     /// When the memory is damaged.
     pub(crate) fn read(&self, out: &mut Column) -> Result<(), FormatError> {
-        let mut chunks = codec::Together::default();
+        let mut chunks = unpacked::Chunks::default();
         for chunk in self.more.iter().flat_map(|more| &more.closed) {
             chunks.decode(chunk, out)?;
         }
@@ -244,7 +245,7 @@ impl Samples {
         out: &mut Column,
     ) -> Result<(), FormatError> {
         let closed = self.more.as_ref().map_or(&[][..], |more| &more.closed);
-        let begins_by = |chunk: &[u8], time| codec::first_time(chunk).is_ok_and(|t| t <= time);
+        let begins_by = |chunk: &[u8], time| unpacked::first_time(chunk).is_ok_and(|t| t <= time);
         let ends = closed.partition_point(|chunk| begins_by(chunk, end));
         let has_open = self.open_count > 0;
         let starts = if has_open && self.open_time() <= start {
@@ -256,10 +257,10 @@ impl Samples {
         // Chunks lie all over the memory: here all are looked at, one right after the other, so that
         // they are waited for together and not one by one.
         let numbers =
-            chunks.iter().try_fold(0, |sum, chunk| Ok(sum + codec::numbers_in(chunk)?))?;
+            chunks.iter().try_fold(0, |sum, chunk| Ok(sum + unpacked::numbers_in(chunk)?))?;
         out.float_times.reserve(numbers);
         out.floats.reserve(numbers);
-        let mut together = codec::Together::default();
+        let mut together = unpacked::Chunks::default();
         for chunk in chunks {
             together.decode(chunk, out)?;
         }
@@ -374,12 +375,16 @@ mod tests {
         fn property_what_goes_in_comes_out(
             samples in proptest::collection::btree_map(0_i64..10_000, any_value(), 0..400),
             regular: bool,
+            is_hasty: bool,
             late in proptest::collection::btree_map(0_i64..10_000, any_value(), 0..5),
         ) {
             let mut expected = std::collections::BTreeMap::new();
             let mut store = Samples::default();
             for (i, (time, value)) in samples.into_iter().enumerate() {
                 let time = if regular { i as i64 * 25 } else { time };
+                if is_hasty {
+                    store.close_as_it_is();
+                }
                 store.append(time, &value);
                 expected.insert(time, value);
             }
@@ -411,6 +416,9 @@ mod tests {
     fn only_chunks_around_a_range_are_read() {
         let mut store = Samples::default();
         for i in 0..1_000 {
+            if i < 500 {
+                store.close_as_it_is();
+            }
             store.append(i * 10, &Value::Float((i * 7_919 % 1_000) as f64));
         }
         for (start, end) in [(0, 9_990), (3_333, 3_333), (5_000, 6_000), (9_985, 20_000)] {

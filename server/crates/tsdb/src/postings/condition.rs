@@ -37,8 +37,8 @@ pub(crate) struct Matches {
     pub(crate) added: u64,
     /// How many values were looked at,
     pub(crate) seen: usize,
-    /// which of them were chosen,
-    pub(crate) values: Box<[u32]>,
+    /// the pairs of those that were chosen,
+    pub(crate) pairs: Box<[u32]>,
     /// and their series, ascending.
     pub(crate) postings: Arc<[u32]>,
 }
@@ -151,7 +151,7 @@ impl Condition<'_> {
 
 impl Matches {
     fn bytes(&self) -> usize {
-        size_of::<Self>() + 4 * (self.values.len() + self.postings.len())
+        size_of::<Self>() + 4 * (self.pairs.len() + self.postings.len())
     }
 }
 
@@ -172,7 +172,7 @@ mod tests {
 
     fn matches(length: usize) -> Matches {
         let postings = vec![0; length].into();
-        Matches { removals: 0, added: 0, seen: 0, values: Box::default(), postings }
+        Matches { removals: 0, added: 0, seen: 0, pairs: Box::default(), postings }
     }
 
     fn regex(pattern: &str) -> Matcher {

@@ -1,7 +1,8 @@
 //! The series of the head that matchers selected, in the order of their labels.
 //!
 //! Answers are in that order, and comparing labels costs more than all else that a query for the newest
-//! samples does. So the order stays known until series come or go.
+//! samples does. So the order stays known until series come or go, and with it the labels, as long as they
+//! are not too many: the head has them as numbers, and putting them together takes time too.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -9,8 +10,10 @@ use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 use model::{Labels, Matcher};
 
-/// The most memory for orders, in bytes. The labels themselves are shared with the head.
-const MAX_BYTES: usize = 32 << 20;
+/// The most memory for orders, in bytes.
+const MAX_BYTES: usize = 16 << 20;
+/// The most bytes of labels that are kept with an order.
+const MAX_LABEL_BYTES: usize = MAX_BYTES / 4;
 /// Fewer series than this are sorted each time.
 const WORTHWHILE: usize = 32;
 
@@ -21,9 +24,10 @@ pub(crate) struct Order {
     /// The series, ascending.
     selected: Box<[u32]>,
     /// The series in the order of their labels.
-    pub(crate) series: Box<[u32]>,
-    /// Beside `series`.
-    pub(crate) labels: Arc<[Labels]>,
+    series: Box<[u32]>,
+    /// Beside `series`, unless they are too many.
+    labels: Option<Arc<[Labels]>>,
+    label_bytes: usize,
 }
 
 impl Order {
@@ -31,7 +35,10 @@ impl Order {
     pub(crate) fn new(removals: u64, series: Box<[u32]>, labels: Arc<[Labels]>) -> Self {
         let mut selected = series.clone();
         selected.sort_unstable();
-        Self { removals, selected, series, labels }
+        let label_bytes = labels.iter().map(label_bytes).sum();
+        let labels = (label_bytes <= MAX_LABEL_BYTES).then_some(labels);
+        let label_bytes = labels.as_ref().map_or(0, |_| label_bytes);
+        Self { removals, selected, series, labels, label_bytes }
     }
 
     /// Whether it is the one of these series, ascending.
@@ -39,18 +46,39 @@ impl Order {
         *self.selected == *selected
     }
 
-    /// All of these series, ascending, with those whose order is known before all others.
-    pub(crate) fn put_known_first(&self, selected: &[u32]) -> Vec<u32> {
-        let mut all = self.series.to_vec();
-        all.extend(super::difference(selected, &self.selected));
-        all
+    /// The series in the order of their labels.
+    pub(crate) fn series(&self) -> &[u32] {
+        &self.series
+    }
+
+    /// The labels beside the series. Those that are not kept are made by `labels_of`.
+    pub(crate) fn labels(&self, labels_of: impl FnMut(u32) -> Labels) -> Arc<[Labels]> {
+        match &self.labels {
+            Some(labels) => Arc::clone(labels),
+            None => self.series.iter().copied().map(labels_of).collect(),
+        }
+    }
+
+    /// All of these series, ascending, with those whose order is known before all others, each with its
+    /// labels if they are at hand.
+    pub(crate) fn put_known_first(&self, selected: &[u32]) -> Vec<(u32, Option<Labels>)> {
+        let labels = self.labels.iter().flat_map(|labels| labels.iter().cloned().map(Some));
+        let known = self.series.iter().copied().zip(labels.chain(std::iter::repeat(None)));
+        let new = super::difference(selected, &self.selected);
+        known.chain(new.into_iter().map(|series| (series, None))).collect()
     }
 
     fn bytes(&self, matchers: &[Matcher]) -> usize {
         size_of::<Self>()
             + size_of_val(matchers)
-            + self.series.len() * (2 * size_of::<u32>() + size_of::<Labels>())
+            + self.series.len() * 2 * size_of::<u32>()
+            + self.label_bytes
     }
+}
+
+/// What labels take, with the counts of those that share them.
+fn label_bytes(labels: &Labels) -> usize {
+    size_of::<Labels>() + 2 * size_of::<usize>() + labels.as_packed().len()
 }
 
 /// The orders of what was asked for lately.
@@ -129,7 +157,22 @@ mod tests {
         selected.push(150);
         assert!(!known.is_of(&selected));
         let put = known.put_known_first(&selected);
-        assert_eq!((put[0], put[99], put[100], put.len()), (99, 0, 150, 101));
+        let at = |place: usize| (put[place].0, put[place].1.is_some());
+        assert_eq!((at(0), at(99), at(100)), ((99, true), (0, true), (150, false)));
+        assert_eq!(put.len(), 101);
+        assert_eq!(known.labels(|_| unreachable!()).len(), 100);
+    }
+
+    #[test]
+    fn labels_that_are_too_many_are_made_anew() {
+        let long = Labels::from_pairs([("a", "x".repeat(MAX_LABEL_BYTES / 64))]);
+        let series: Vec<u32> = (0..64).rev().collect();
+        let labels = series.iter().map(|_| long.clone()).collect();
+        let order = Order::new(0, series.into(), labels);
+        let made = order.labels(|number| Labels::from_pairs([("a", number.to_string())]));
+        assert_eq!(made[0], Labels::from_pairs([("a", "63")]));
+        assert_eq!(order.put_known_first(&[0, 70])[0], (63, None));
+        assert!(order.bytes(&[]) < 2_000);
     }
 
     #[test]

@@ -16,7 +16,12 @@ use super::{
     maintain::{MaintainError, Maintainer},
     notes::{Deletion, Notes, Request},
 };
-use crate::{block::Block, columns, head::Head, postings};
+use crate::{
+    block::Block,
+    columns,
+    head::Head,
+    postings::{self, Conditions},
+};
 
 /// So many series of the head are dealt with while others wait.
 const SERIES_PER_HOLD: usize = 2_000;
@@ -229,11 +234,7 @@ pub(super) fn delete_from(head: &mut Head, deletion: &Deletion) {
 /// The same, but series stay that have nothing left: frames to come may name them. Returns the series
 /// that are meant.
 pub(super) fn remove_from(head: &mut Head, deletion: &Deletion) -> Vec<u32> {
-    let slots: Vec<u32> = head
-        .iter()
-        .filter(|(_, series)| deletion.is_about(&series.labels))
-        .map(|(slot, _)| slot)
-        .collect();
+    let slots = postings::select(head.index(), &Conditions::default().of(&deletion.matchers));
     remove_from_slots(head, deletion, &slots);
     slots
 }

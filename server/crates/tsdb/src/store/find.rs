@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use hashbrown::HashMap;
-use model::{Labels, Matcher, StorageError, Timestamp, storage::Select};
+use model::{Labels, Matcher, StorageError, Timestamp, labels::LabelsJoiner, storage::Select};
 
 use super::{
     State, Tsdb,
@@ -106,23 +106,27 @@ impl Tsdb {
         conditions: &[Condition<'_>],
         times: (Timestamp, Timestamp),
     ) -> InHead {
-        let index = state.head.index();
-        let selected = postings::select(index, conditions);
-        let part = |slot: &u32| {
-            let series = state.head.series(*slot)?;
-            Some((series, head_part(series, 0, times)))
-        };
-        let removals = index.removals();
+        let head = &state.head;
+        let selected = postings::select(head.index(), conditions);
+        let mut joiner = LabelsJoiner::default();
+        let removals = head.index().removals();
         let known = self.orders.get(matchers, removals);
         if let Some(order) = known.as_ref().filter(|order| order.is_of(&selected)) {
-            let parts = order.series.iter().map(|slot| part(slot)?.1).collect();
-            return InHead::Sorted(Arc::clone(&order.labels), parts);
+            let labels = order.labels(|slot| {
+                let series = head.series(slot);
+                series.map(|it| head.join(it, &mut joiner).to_labels()).unwrap_or_default()
+            });
+            let part = |slot: &u32| head_part(head.series(*slot)?, 0, times);
+            return InHead::Sorted(labels, order.series().iter().map(part).collect());
         }
-        let slots =
-            known.map_or_else(|| selected.clone(), |order| order.put_known_first(&selected));
-        let all = slots.iter().filter_map(|slot| {
-            let (series, part) = part(slot)?;
-            Some((series.labels.clone(), *slot, part))
+        let slots = match known {
+            Some(order) => order.put_known_first(&selected),
+            None => selected.into_iter().map(|slot| (slot, None)).collect(),
+        };
+        let all = slots.into_iter().filter_map(|(slot, labels)| {
+            let series = head.series(slot)?;
+            let labels = labels.unwrap_or_else(|| head.join(series, &mut joiner).to_labels());
+            Some((labels, slot, head_part(series, 0, times)))
         });
         InHead::Unsorted(removals, all.collect())
     }
@@ -164,9 +168,11 @@ fn find_in_peers(
 ) -> Vec<(Labels, HeadPart)> {
     let mut parts = Vec::new();
     for (owner, peer) in (1..).zip(state.peers.0.values()) {
-        for series in peer.replay.heads.iter().flat_map(|head| head.select(matchers)) {
-            if let Some(part) = head_part(series, owner, times) {
-                parts.push((series.labels.clone(), part));
+        for head in &peer.replay.heads {
+            for series in head.select(matchers) {
+                if let Some(part) = head_part(series, owner, times) {
+                    parts.push((head.head.labels(series), part));
+                }
             }
         }
     }

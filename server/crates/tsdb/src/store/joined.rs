@@ -14,8 +14,8 @@ use super::{
 };
 use crate::block::Block;
 
-/// The most that is remembered, in bytes; labels are shared with answers.
-const MAX_BYTES: usize = 16 << 20;
+/// The most that is remembered, in bytes.
+const MAX_BYTES: usize = 32 << 20;
 
 /// Series from the head and from blocks, in the order of their labels.
 #[derive(Debug)]
@@ -73,8 +73,11 @@ impl Joined {
     }
 
     fn bytes(&self) -> usize {
+        // What the head has is shared with what all have.
+        let texts: usize = self.labels.iter().map(|labels| labels.as_packed().len() + 16).sum();
         size_of::<Self>()
             + (self.head.len() + self.labels.len()) * size_of::<Labels>()
+            + texts
             + size_of_val(&*self.places)
             + size_of_val(&*self.in_blocks)
     }
@@ -146,6 +149,8 @@ impl Memory {
 
 #[cfg(test)]
 mod tests {
+    use std::fmt::Write as _;
+
     use model::{Column, Matcher, Storage as _, Timestamp, Value, storage::Select};
 
     use super::*;
@@ -171,7 +176,7 @@ mod tests {
             let mut column = Column::default();
             selection.read(number, &mut column)?;
             let name = labels.get("n").unwrap_or_default();
-            all += &format!("{name}{:?} ", column.float_times);
+            write!(all, "{name}{:?} ", column.float_times).unwrap();
         }
         Ok(all)
     }
@@ -213,7 +218,7 @@ mod tests {
         for number in 0..40 {
             let found: Vec<Found> = labels.iter().map(|_| Found::default()).collect();
             let joined = Joined::of(Arc::clone(&labels), &labels, &found);
-            memory.keep(&[Matcher::equal("n", &number.to_string())], &[], joined);
+            memory.keep(&[Matcher::equal("n", number.to_string())], &[], joined);
         }
         let bytes: usize = memory.lock().iter().map(|entry| entry.joined.bytes()).sum();
         assert!(bytes <= MAX_BYTES && bytes > MAX_BYTES / 2, "{bytes}");

@@ -77,13 +77,13 @@ impl Tsdb {
         row: Option<BlockRow>,
     ) -> Result<(), MaintainError> {
         let ids: Vec<u64> = old.iter().map(|block| block.row.id).collect();
-        let change = BlockChange { add: row.clone(), remove: ids.clone(), delete_frames_up_to: 0 };
+        let change = BlockChange { add: row, remove: ids.clone(), delete_frames_up_to: 0 };
         if let Err(error) = self.change_blocks(maintainer, &change) {
             // Whether the pages are needed shows when the blocks are next read.
             maintainer.add_stray(id);
             return Err(error.into());
         }
-        let new = row.map(Block::open).transpose().map_err(unreadable)?.map(Arc::new);
+        let new = change.add.map(Block::open).transpose().map_err(unreadable)?.map(Arc::new);
         let is_rollup = old.iter().chain(&new).any(|block| block.window_ms > 0);
         let mut state = self.state_mut();
         let blocks = if is_rollup { &mut state.rollups } else { &mut state.blocks };

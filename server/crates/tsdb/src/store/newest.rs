@@ -26,7 +26,7 @@ impl Tsdb {
         if state.peers.heads().next().is_some() {
             return Newest::Elsewhere;
         }
-        let slot = state.head.find(labels).and_then(|series| state.head.slot(series));
+        let slot = state.head.find(labels.as_ref()).and_then(|series| state.head.slot(series));
         let last = slot.and_then(|slot| state.head.series(slot)?.last());
         let all = || state.blocks.iter().chain(state.rollups.iter());
         match last {

@@ -215,6 +215,7 @@ fn replay(
     report: &mut ReplayReport,
 ) -> Result<Replayed, EngineError> {
     let mut decoder = FrameDecoder::default();
+    state.head.set_hasty(true);
     let notes = Arc::clone(&state.notes);
     let mut deletions = notes.deletions.iter().peekable();
     // Frames that a block replaced, and that a crash kept from being deleted, are not read again.
@@ -261,6 +262,7 @@ fn replay(
     for deletion in deletions {
         deletion::delete_from(&mut state.head, deletion);
     }
+    state.head.set_hasty(false);
     // A number that a deletion names is never given to a frame that comes after it.
     let named = notes.deletions.iter().map(|deletion| deletion.seq).max().unwrap_or_default();
     let seq = seq.max(named);

@@ -13,11 +13,14 @@ use super::{
     maintain::{MaintainError, Maintainer},
 };
 use crate::{
-    block::{Block, BlockBuilder, BlockPlan, series_order},
+    block::{Block, BlockBuilder, BlockPlan},
     bytes::FormatError,
     engine::{BlockChange, EngineError},
-    head::samples::Samples,
+    head::{order::SealOrder, samples::Samples},
 };
+
+/// So many series are looked up in the head at a time.
+const SERIES_PER_LOOK: usize = 1_024;
 
 /// A head that was cut and is not a block yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,20 +54,22 @@ impl Tsdb {
             page_bytes: self.options.page_bytes,
         };
         let mut builder = BlockBuilder::new(&*self.engine, plan);
-        for (labels, samples) in self.set_aside() {
-            let mut column = Column::default();
-            if samples.read(&mut column).is_err() {
-                self.counters.damaged_series.add(1);
+        let mut column = Column::default();
+        for slots in self.slots_in_order().chunks(SERIES_PER_LOOK) {
+            for (labels, samples) in self.set_aside(slots) {
+                column.clear();
+                if samples.read(&mut column).is_err() {
+                    self.counters.damaged_series.add(1);
+                }
+                self.count_failure(builder.add(&labels, &column))?;
             }
-            self.count_failure(builder.add(&labels, &column))?;
         }
         let metadata = self.state().metadata.clone();
         let row = self.count_failure(builder.finish(metadata.values()))?;
-        let change =
-            BlockChange { add: row.clone(), remove: Vec::new(), delete_frames_up_to: pending.seq };
+        let change = BlockChange { add: row, remove: Vec::new(), delete_frames_up_to: pending.seq };
         self.change_blocks(maintainer, &change)?;
-        let samples = row.as_ref().map_or(0, |row| row.samples);
-        let block = row.map(Block::open).transpose().map_err(unreadable)?;
+        let samples = change.add.as_ref().map_or(0, |row| row.samples);
+        let block = change.add.map(Block::open).transpose().map_err(unreadable)?;
         let mut state = self.state_mut();
         let hold = self.start_hold();
         state.head.finish_seal();
@@ -103,17 +108,27 @@ impl Tsdb {
         Ok(Some(pending))
     }
 
-    /// The samples set aside, in the order of a block.
-    fn set_aside(&self) -> Vec<(Labels, Arc<Samples>)> {
-        let mut series: Vec<(Labels, Arc<Samples>)> = {
-            let state = self.state();
-            let with_samples = |series: &crate::head::Series| {
-                Some((series.labels.clone(), series.sealing.clone()?))
-            };
-            state.head.iter().filter_map(|(_, series)| with_samples(series)).collect()
-        };
-        series.sort_by(|a, b| series_order(&a.0, &b.0));
-        series
+    /// The slots with samples set aside, in the order of a block.
+    ///
+    /// None of them is forgotten before the seal is done or the maintainer is free again.
+    fn slots_in_order(&self) -> Vec<u32> {
+        let mut order = SealOrder::default();
+        let mut pair = 0;
+        while order.add_pairs(self.state().head.index(), &mut pair) {}
+        order.rank();
+        let mut slot = 0;
+        while order.add_series(&self.state().head, &mut slot) {}
+        order.finish()
+    }
+
+    /// What is set aside of series.
+    fn set_aside(&self, slots: &[u32]) -> Vec<(Labels, Arc<Samples>)> {
+        let head = &self.state().head;
+        let set_aside = slots.iter().filter_map(|&slot| {
+            let series = head.series(slot)?;
+            Some((head.labels(series), Arc::clone(series.sealing.as_ref()?)))
+        });
+        set_aside.collect()
     }
 }
 

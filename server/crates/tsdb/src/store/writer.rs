@@ -108,7 +108,7 @@ impl Writer {
 
     /// Makes a flush the next frame.
     pub(super) fn encode(&mut self, flush: &mut Flush, head: &Head) -> FrameRow {
-        let bytes = self.encoder.encode(flush, |slot| head.series(slot).map(|s| &s.labels));
+        let bytes = self.encoder.encode(flush, head);
         self.seq += 1;
         self.since.get_or_insert(flush.timestamp);
         FrameRow { seq: self.seq, epoch: self.encoder.epoch(), timestamp: flush.timestamp, bytes }

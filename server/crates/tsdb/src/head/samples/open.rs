@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use model::{Column, NativeHistogram, Timestamp};
 
-use super::{IS_HISTOGRAM, IS_IRREGULAR, OPEN_BYTES, OPEN_CAPACITIES, Samples};
+use super::{IS_HISTOGRAM, IS_IRREGULAR, OPEN_BYTES, OPEN_CAPACITIES, Samples, unpacked};
 use crate::{
     bytes::{FormatError, Reader, put_u64, unzigzag, zigzag},
     codec::{self, decimal, histograms},
@@ -155,22 +155,7 @@ impl Samples {
     }
 
     pub(super) fn read_floats(&self, out: &mut Vec<f64>) -> Result<(), FormatError> {
-        let mut reader = Reader::new(self.tokens());
-        let mut integer = 0_i64;
-        while !reader.is_empty() {
-            out.push(match reader.u64()? {
-                0 => {
-                    let value = reader.f64()?;
-                    integer = decimal::to_integer(value, self.exponent).unwrap_or_default();
-                    value
-                }
-                token => {
-                    integer = integer.wrapping_add(unzigzag(token - 1));
-                    decimal::to_value(integer, self.exponent)
-                }
-            });
-        }
-        Ok(())
+        read_tokens(self.tokens(), self.exponent, out)
     }
 
     pub(super) fn read_open(&self, out: &mut Column) -> Result<(), FormatError> {
@@ -203,6 +188,24 @@ impl Samples {
         } else if !column.histograms.is_empty() {
             codec::encode_histograms(&column.histogram_times, &column.histograms, &mut chunk);
         }
+        self.push_closed(chunk.into());
+    }
+
+    /// Closes a full open chunk without writing it again, when it is a plain one. Takes a fraction of the
+    /// time, and twice the memory until the seal. Returns by how much the memory grew.
+    #[inline]
+    pub(crate) fn close_as_it_is(&mut self) -> isize {
+        let is_plain = self.flags & (IS_HISTOGRAM | IS_IRREGULAR) == 0;
+        if !is_plain || !self.is_open_full() {
+            return 0;
+        }
+        let before = self.bytes();
+        let chunk = unpacked::chunk(self);
+        self.push_closed(chunk);
+        self.bytes().wrapping_sub(before).cast_signed()
+    }
+
+    fn push_closed(&mut self, chunk: Box<[u8]>) {
         let open_time = self.open_time();
         let more = self.more.get_or_insert_default();
         if more.closed.is_empty() {
@@ -210,7 +213,7 @@ impl Samples {
         }
         more.closed_bytes += chunk.len() + size_of::<Box<[u8]>>();
         more.closed.reserve_exact(1);
-        more.closed.push(chunk.into());
+        more.closed.push(chunk);
         more.irregular = Vec::new();
         more.histograms = None;
         self.open_length = 0;
@@ -219,4 +222,28 @@ impl Samples {
         self.exponent = 0;
         self.flags &= !(IS_HISTOGRAM | IS_IRREGULAR);
     }
+}
+
+/// Appends the values of an open chunk.
+pub(super) fn read_tokens(
+    tokens: &[u8],
+    exponent: u8,
+    out: &mut Vec<f64>,
+) -> Result<(), FormatError> {
+    let mut reader = Reader::new(tokens);
+    let mut integer = 0_i64;
+    while !reader.is_empty() {
+        out.push(match reader.u64()? {
+            0 => {
+                let value = reader.f64()?;
+                integer = decimal::to_integer(value, exponent).unwrap_or_default();
+                value
+            }
+            token => {
+                integer = integer.wrapping_add(unzigzag(token - 1));
+                decimal::to_value(integer, exponent)
+            }
+        });
+    }
+    Ok(())
 }

@@ -174,6 +174,6 @@ impl Stretch {
     /// Whether a counter was zero after the time to which the change is extrapolated.
     #[inline]
     fn is_near_zero(&self, first: f64, change: f64) -> bool {
-        (change > 0.0) & (first >= 0.0) & (self.sampled * first < self.to_start * change)
+        change > 0.0 && first >= 0.0 && self.sampled * first < self.to_start * change
     }
 }
