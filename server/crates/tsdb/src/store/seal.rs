@@ -6,7 +6,7 @@
 
 use std::sync::{Arc, atomic::Ordering};
 
-use model::{Column, Labels};
+use model::{Column, Labels, labels::LabelsJoiner};
 
 use super::{
     Tsdb,
@@ -124,9 +124,11 @@ impl Tsdb {
     /// What is set aside of series.
     fn set_aside(&self, slots: &[u32]) -> Vec<(Labels, Arc<Samples>)> {
         let head = &self.state().head;
+        let mut joiner = LabelsJoiner::default();
         let set_aside = slots.iter().filter_map(|&slot| {
             let series = head.series(slot)?;
-            Some((head.labels(series), Arc::clone(series.sealing.as_ref()?)))
+            let labels = head.join(series, &mut joiner).to_labels();
+            Some((labels, Arc::clone(series.sealing.as_ref()?)))
         });
         set_aside.collect()
     }
