@@ -80,8 +80,8 @@ impl Joined {
     }
 
     fn bytes(&self) -> usize {
-        let lists = size_of_val(&*self.places) + size_of_val(&*self.in_blocks);
-        size_of::<Self>() + lists + self.label_bytes
+        let places = size_of_val(&*self.places) + size_of_val(&*self.in_blocks);
+        size_of::<Self>() + self.label_bytes + places
     }
 }
 
@@ -215,7 +215,7 @@ mod tests {
     #[test]
     fn what_is_remembered_is_bounded() {
         let series = Labels::from_pairs([("__name__", "x")]);
-        let labels: Arc<[Labels]> = std::iter::repeat_n(series, 40_000).collect();
+        let labels: Arc<[Labels]> = std::iter::repeat_n(series, 5_000).collect();
         let memory = Memory::default();
         for number in 0..40 {
             let found: Vec<Found> = labels.iter().map(|_| Found::default()).collect();
