@@ -69,7 +69,7 @@ async fn a_query_is_explained_part_by_part_when_it_is_asked_for() {
     let server = Server::start(&folder).await;
     let browser = Browser::open_as_admin(&folder, &server).await;
     for host in ["a", "b", "c"] {
-        server.send(&format!("queue.length:7|g|#host:{host}"));
+        server.send(format!("queue.length:7|g|#host:{host}"));
     }
     server.flushed().await;
     browser.go("/explore?range=5m").await;

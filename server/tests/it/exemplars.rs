@@ -55,7 +55,9 @@ fn body(protocol: Protocol, job: &str, rows: &[Row<'_>]) -> Vec<u8> {
                 field(3, &[label("trace_id", trace), reading((2, *value), (3, *at))].concat())
             };
             let mut series = [label("__name__", "took"), label("job", job), sample].concat();
-            rows.iter().for_each(|row| series.extend(exemplar(row)));
+            for row in rows {
+                series.extend(exemplar(row));
+            }
             field(1, &series)
         }
         Protocol::V2 => {

@@ -36,10 +36,11 @@ pub(crate) fn read(
             (1, Protocol::V1) => {
                 raw.extend_from_slice(&before[..before.len() - reader.rest().len()]);
             }
-            // References are packed; alone, they follow a tag of one byte.
-            (1, Protocol::V2) => raw.extend_from_slice(
-                field.bytes(number).unwrap_or(&before[1..before.len() - reader.rest().len()]),
-            ),
+            (1, Protocol::V2) => {
+                // References are packed; alone, they follow a tag of one byte.
+                let alone = &before[1..before.len() - reader.rest().len()];
+                raw.extend_from_slice(field.bytes(number).unwrap_or(alone));
+            }
             (2, _) => value = field.double(number)?,
             (3, _) => timestamp = field.varint(number)? as Timestamp,
             _ => {}

@@ -2,7 +2,7 @@
 //!
 //! Source: `web/federate.go` in Prometheus, and its text format of version 0.0.4.
 
-use std::{collections::BTreeMap, fmt::Write as _};
+use std::{collections::BTreeMap, fmt::Write as _, sync::Arc};
 
 use axum::{
     extract::State,
@@ -72,10 +72,10 @@ fn last(column: &Column) -> Option<(Timestamp, Value)> {
     let histogram = column.histogram_times.last().copied().zip(column.histograms.last());
     match (float, histogram) {
         (Some((at, _)), Some((later, value))) if later > at => {
-            Some((later, Value::Histogram(value.clone())))
+            Some((later, Value::Histogram(Arc::clone(value))))
         }
         (Some((at, value)), _) => Some((at, Value::Float(*value))),
-        (None, Some((at, value))) => Some((at, Value::Histogram(value.clone()))),
+        (None, Some((at, value))) => Some((at, Value::Histogram(Arc::clone(value)))),
         (None, None) => None,
     }
 }
@@ -194,14 +194,15 @@ impl std::fmt::Display for Escaped<'_> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use model::{NativeHistogram, stale_marker};
     use tsdb::{Batch, engine::MemoryEngine};
 
     use super::*;
 
-    fn store(rows: &[(&[(&str, &str)], Timestamp, Value)]) -> Tsdb {
+    /// The labels of a series, a time and a value.
+    type Row<'a> = (&'a [(&'a str, &'a str)], Timestamp, Value);
+
+    fn store(rows: &[Row<'_>]) -> Tsdb {
         let engine = Arc::new(MemoryEngine::new());
         let (store, _) = Tsdb::open(engine, tsdb::Options::default()).unwrap();
         for (labels, timestamp, value) in rows {

@@ -244,6 +244,11 @@ fn row(
 /// A number with its word, which only a narrow screen shows; nothing for nothing.
 fn number_cell(word: &'static str, number: u64) -> impl IntoView + use<> {
     let is_none = number == 0;
+    let shown_word = match (word, number) {
+        ("samples", 1) => "sample",
+        ("rows", 1) => "row",
+        _ => word,
+    };
     let text = if is_none { "–".to_owned() } else { Unit::None.format(number as f64) };
     view! {
         <td
@@ -251,7 +256,7 @@ fn number_cell(word: &'static str, number: u64) -> impl IntoView + use<> {
             class=format!("is-number plan-{word}")
             class:is-none=is_none
             title=count(number)
-            data-word=word
+            data-word=shown_word
         >
             {text}
         </td>

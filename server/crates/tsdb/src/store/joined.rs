@@ -27,6 +27,8 @@ pub(super) struct Joined {
     places: Box<[Place]>,
     /// Index into the blocks and number within the block, of all series one after the other.
     in_blocks: Box<[(u32, u32)]>,
+    /// The memory of the labels.
+    label_bytes: usize,
 }
 
 /// Where a series is.
@@ -51,7 +53,12 @@ impl Joined {
             Place { in_head, end: in_blocks.len() as u32 }
         });
         let places = places.collect();
-        Self { head, labels: Arc::clone(labels), places, in_blocks: in_blocks.into() }
+        // Each has its text and two counts of those who share it; what the head had shares them.
+        let text = |labels: &Labels| labels.as_packed().len() + 2 * size_of::<usize>();
+        let lists = (head.len() + labels.len()) * size_of::<Labels>();
+        let label_bytes = lists + labels.iter().map(text).sum::<usize>();
+        let (labels, in_blocks) = (Arc::clone(labels), in_blocks.into());
+        Self { head, labels, places, in_blocks, label_bytes }
     }
 
     /// The same again with what the head has now of the same series.
@@ -213,7 +220,7 @@ mod tests {
     #[test]
     fn what_is_remembered_is_bounded() {
         let series = Labels::from_pairs([("__name__", "x")]);
-        let labels: Arc<[Labels]> = std::iter::repeat_n(series, 40_000).collect();
+        let labels: Arc<[Labels]> = std::iter::repeat_n(series, 5_000).collect();
         let memory = Memory::default();
         for number in 0..40 {
             let found: Vec<Found> = labels.iter().map(|_| Found::default()).collect();
