@@ -80,13 +80,8 @@ impl Joined {
     }
 
     fn bytes(&self) -> usize {
-        // What the head has is shared with what all have.
-        let texts: usize = self.labels.iter().map(|labels| labels.as_packed().len() + 16).sum();
-        size_of::<Self>()
-            + (self.head.len() + self.labels.len()) * size_of::<Labels>()
-            + texts
-            + size_of_val(&*self.places)
-            + size_of_val(&*self.in_blocks)
+        let places = size_of_val(&*self.places) + size_of_val(&*self.in_blocks);
+        size_of::<Self>() + self.label_bytes + places
     }
 }
 
