@@ -116,7 +116,9 @@ mod tests {
 
     fn summed(rows: &[Vec<f64>]) -> Sums {
         let mut sums = Sums::new(160);
-        rows.iter().for_each(|row| sums.add(row));
+        for row in rows {
+            sums.add(row);
+        }
         sums
     }
 
