@@ -162,7 +162,7 @@ impl<'a> Gathering<'a> {
 
     /// As [`Self::learn_all`], of one, for which there may be no room.
     fn learn(&mut self, incoming: &Incoming<'_>) -> Found {
-        let labels = incoming.series.labels().map_err(refused)?;
+        let labels = incoming.series.labels().map_err(|error| refused(&error))?;
         self.known.learn(incoming.key, &labels, self.store, self.now).map_err(|NoRoom| {
             let limit = self.options.max_series;
             let text = format!(
@@ -173,7 +173,7 @@ impl<'a> Gathering<'a> {
     }
 
     fn put_labels(&mut self, series: &Series<'_>, out: &mut LabelsList) -> Result<(), Refused> {
-        series.put_labels(&mut self.packer, out).map_err(refused)
+        series.put_labels(&mut self.packer, out).map_err(|error| refused(&error))
     }
 
     fn take(&mut self, incoming: &Incoming<'_>) -> Result<(), WireError> {
@@ -205,10 +205,9 @@ impl<'a> Gathering<'a> {
         }
         if let Some(said) = series.metadata()?
             && self.known.says_new(number, said.key())
+            && let Some(name) = self.store.metric_name(reference)
         {
-            if let Some(name) = self.store.metric_name(reference) {
-                self.metadata(said.for_metric(&name));
-            }
+            self.metadata(said.for_metric(&name));
         }
         Ok(())
     }
@@ -270,7 +269,7 @@ impl<'a> Gathering<'a> {
     }
 }
 
-fn refused(error: BadLabels) -> Refused {
+fn refused(error: &BadLabels) -> Refused {
     (Reason::BadLabels, error.to_string())
 }
 

@@ -215,7 +215,7 @@ mod tests {
     #[test]
     fn what_is_remembered_is_bounded() {
         let series = Labels::from_pairs([("__name__", "x")]);
-        let labels: Arc<[Labels]> = std::iter::repeat_n(series, 40_000).collect();
+        let labels: Arc<[Labels]> = std::iter::repeat_n(series, 15_000).collect();
         let memory = Memory::default();
         for number in 0..40 {
             let found: Vec<Found> = labels.iter().map(|_| Found::default()).collect();
