@@ -18,8 +18,12 @@ use tokio::{
 };
 use tsdb::engine::{self, BlockChange, Engine, EngineError, PeersKnown, PeersNews};
 
-/// Frames read at a time while the store opens.
+/// The most frames that are read at a time while the store opens, and of another node.
 const FRAMES_PER_READ: u32 = 100;
+/// So many are read first, when nobody knows how large they are.
+const FRAMES_OF_FIRST_READ: u32 = 4;
+/// What frames that are read together should have: those of a million series have megabytes each.
+const BYTES_PER_READ: usize = 16 << 20;
 
 /// A database that hangs is taken for one that is gone: whoever writes keeps what it has and comes again.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -107,11 +111,12 @@ impl Engine for SqlEngine {
         after_seq: u64,
         visit: &mut dyn FnMut(engine::FrameRow),
     ) -> Result<(), EngineError> {
-        let mut after = after_seq;
+        let (mut after, mut limit) = (after_seq, FRAMES_OF_FIRST_READ);
         loop {
-            let rows = self.wait("read frames", self.samples.frames(after, FRAMES_PER_READ))?;
+            let rows = self.wait("read frames", self.samples.frames(after, limit))?;
             let Some(last) = rows.last() else { return Ok(()) };
             after = last.seq;
+            limit = frames_of_next_read(rows.iter().map(|row| row.bytes.len()));
             rows.into_iter().map(frame_of).for_each(&mut *visit);
         }
     }
@@ -194,6 +199,13 @@ impl Engine for SqlEngine {
     }
 }
 
+/// How many frames to read at a time when the last ones had these sizes.
+fn frames_of_next_read(sizes: impl ExactSizeIterator<Item = usize>) -> u32 {
+    let count = sizes.len();
+    let average = sizes.sum::<usize>() / count.max(1);
+    (BYTES_PER_READ / average.max(1)).clamp(1, FRAMES_PER_READ as usize) as u32
+}
+
 fn frame_of(row: FrameRow) -> engine::FrameRow {
     let FrameRow { seq, epoch, timestamp, bytes } = row;
     engine::FrameRow { seq, epoch, timestamp, bytes }
@@ -209,5 +221,23 @@ fn block_of(row: BlockRow) -> engine::BlockRow {
         samples: row.samples,
         page_bytes: row.page_bytes,
         index: row.toc,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn large_frames_are_read_a_few_at_a_time() {
+        for (sizes, expected) in [
+            (vec![], FRAMES_PER_READ),
+            (vec![0, 0], FRAMES_PER_READ),
+            (vec![40_000; 4], FRAMES_PER_READ),
+            (vec![3 << 20, 5 << 20], 4),
+            (vec![100 << 20], 1),
+        ] {
+            assert_eq!(frames_of_next_read(sizes.iter().copied()), expected, "{sizes:?}");
+        }
     }
 }
