@@ -297,7 +297,7 @@ mod tests {
     #[test]
     fn an_explained_answer_is_read() {
         let text = r#"{"timings":{"evalTotalTime":0.5,"execTotalTime":0.25},"cache":null,
-            "samples":{"totalQueryableSamples":0,"peakSamples":90},
+            "samples":{"peakSamples":90},
             "limits":{"samples":50,"series":40,"seconds":30.0},
             "plan":[{"depth":1,"start":4,"end":9,"what":"rate","series":3,"samples":7,"rows":2,"seconds":0.5}]}"#;
         let explained: Explained = json::read(json::parse(text).unwrap()).unwrap();

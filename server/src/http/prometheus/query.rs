@@ -136,10 +136,11 @@ fn answer(
 fn stats(app: &Shared, output: &Output, wants: Wants, cost: Cost) -> serde_json::Value {
     let nodes = output.plan.as_ref().map_or(&[][..], |plan| &plan.nodes);
     let seconds = nodes.iter().map(|node| node.work.time).sum::<Duration>().as_secs_f64();
-    let mut samples = json!({
-        "totalQueryableSamples": output.steps.iter().map(|(_, samples)| samples).sum::<u64>(),
-        "peakSamples": output.stats.peak_samples,
-    });
+    let mut samples = json!({ "peakSamples": output.stats.peak_samples });
+    if wants.stats {
+        let total: u64 = output.steps.iter().map(|(_, samples)| samples).sum();
+        samples["totalQueryableSamples"] = total.into();
+    }
     if wants.steps {
         let steps = output.steps.iter().map(|(at, samples)| json!([Seconds(*at), samples]));
         samples["totalQueryableSamplesPerStep"] = steps.collect();
