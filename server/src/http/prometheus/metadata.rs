@@ -27,7 +27,8 @@ pub(super) async fn metadata(
     State(app): State<Shared>,
     params: Params,
 ) -> Result<Response, Failure> {
-    let limit = params.limit()?;
+    // Here 0 asks for nothing, as in Prometheus; elsewhere it asks for everything.
+    let limit = if params.get("limit") == Some("0") { 0 } else { params.limit()? };
     let metric = params.get("metric").map(str::to_owned);
     let all = app.queries.read(|store: &tsdb::Tsdb| store.metadata()).await;
     let entries: BTreeMap<String, [Entry; 1]> = all
