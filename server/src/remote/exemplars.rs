@@ -108,10 +108,9 @@ impl Exemplars {
         end: Timestamp,
     ) -> Vec<(Labels, Vec<Exemplar>)> {
         let is_asked_for = |labels: &Labels| {
-            selectors.iter().any(|matchers| {
-                let value = |matcher: &Matcher| labels.get(&matcher.name).unwrap_or_default();
-                matchers.iter().all(|matcher| matcher.matches(value(matcher)))
-            })
+            selectors
+                .iter()
+                .any(|matchers| matchers.iter().all(|matcher| matcher.matches_labels(labels)))
         };
         let ring = lock(&self.ring);
         let mut found: Vec<(Labels, Vec<Exemplar>)> = ring

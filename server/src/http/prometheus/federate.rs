@@ -2,7 +2,7 @@
 //!
 //! Source: `web/federate.go` in Prometheus, and its text format of version 0.0.4.
 
-use std::{collections::BTreeMap, fmt::Write as _, sync::Arc};
+use std::{collections::BTreeMap, fmt::Write as _};
 
 use axum::{
     extract::State,
@@ -10,7 +10,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use model::{
-    Column, Labels, Matcher, Storage, StorageError, Timestamp, Value, labels::METRIC_NAME,
+    Labels, Matcher, Sample, Storage, StorageError, Timestamp, Value, labels::METRIC_NAME,
     number::Shortest, storage::Select,
 };
 use tsdb::Tsdb;
@@ -49,35 +49,17 @@ fn newest<'m>(
     select: &dyn Fn(&'m [Matcher]) -> Select<'m>,
 ) -> Result<BTreeMap<Place, (Timestamp, Value)>, StorageError> {
     let mut found = BTreeMap::new();
-    let mut column = Column::default();
     for matchers in selectors {
         let selection = store.select(&select(matchers))?;
         for (number, labels) in selection.labels().iter().enumerate() {
-            selection.read(number, &mut column)?;
-            let Some((timestamp, value)) = last(&column).filter(|(_, value)| !value.is_stale())
-            else {
-                continue;
-            };
+            let newest = selection.latest(number)?.filter(|sample| !sample.value.is_stale());
+            let Some(Sample { timestamp, value }) = newest else { continue };
             let name = labels.get(METRIC_NAME).unwrap_or_default().to_owned();
             let is_histogram = matches!(value, Value::Histogram(_));
             found.insert((name, is_histogram, labels.clone()), (timestamp, value));
         }
     }
     Ok(found)
-}
-
-/// The newest sample of a column, of whichever kind it is.
-fn last(column: &Column) -> Option<(Timestamp, Value)> {
-    let float = column.float_times.last().copied().zip(column.floats.last());
-    let histogram = column.histogram_times.last().copied().zip(column.histograms.last());
-    match (float, histogram) {
-        (Some((at, _)), Some((later, value))) if later > at => {
-            Some((later, Value::Histogram(Arc::clone(value))))
-        }
-        (Some((at, value)), _) => Some((at, Value::Float(*value))),
-        (None, Some((at, value))) => Some((at, Value::Histogram(Arc::clone(value)))),
-        (None, None) => None,
-    }
 }
 
 fn text(found: &BTreeMap<Place, (Timestamp, Value)>) -> String {
@@ -194,6 +176,8 @@ impl std::fmt::Display for Escaped<'_> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use model::{NativeHistogram, stale_marker};
     use tsdb::{Batch, engine::MemoryEngine};
 
