@@ -10,8 +10,10 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use model::{
-    Labels, Matcher, Sample, Storage, StorageError, Timestamp, Value, labels::METRIC_NAME,
-    number::Shortest, storage::Select,
+    Labels, Matcher, Sample, Storage, StorageError, Timestamp, Value,
+    labels::{METRIC_NAME, is_label_name, is_metric_name},
+    number::Shortest,
+    storage::Select,
 };
 use tsdb::Tsdb;
 
@@ -99,7 +101,7 @@ fn line(
     at: Timestamp,
 ) {
     let full = format!("{name}{suffix}");
-    let is_plain = is_legacy(&full, true);
+    let is_plain = is_metric_name(&full);
     if is_plain {
         out.push_str(&full);
     }
@@ -129,22 +131,11 @@ fn put(out: &mut String, text: std::fmt::Arguments<'_>) {
     out.write_fmt(text).expect("writing to a text does not fail");
 }
 
-/// Whether a name needs no quotes; colons are for metrics only.
-fn is_legacy(name: &str, is_metric: bool) -> bool {
-    let is_good = |(at, c): (usize, char)| {
-        c.is_ascii_alphabetic()
-            || c == '_'
-            || (is_metric && c == ':')
-            || (at > 0 && c.is_ascii_digit())
-    };
-    !name.is_empty() && name.chars().enumerate().all(is_good)
-}
-
 struct Name<'a>(&'a str);
 
 impl std::fmt::Display for Name<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        if is_legacy(self.0, true) { f.write_str(self.0) } else { Escaped(self.0).fmt(f) }
+        if is_metric_name(self.0) { f.write_str(self.0) } else { Escaped(self.0).fmt(f) }
     }
 }
 
@@ -152,7 +143,7 @@ struct LabelName<'a>(&'a str);
 
 impl std::fmt::Display for LabelName<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        if is_legacy(self.0, false) { f.write_str(self.0) } else { Escaped(self.0).fmt(f) }
+        if is_label_name(self.0) { f.write_str(self.0) } else { Escaped(self.0).fmt(f) }
     }
 }
 
